@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * chain.h - opens a disk's images, top to bottom, from "type:path".
+ *
+ * "vhd:/a.vhd" is the format vhd over raw:/a.vhd, behind it the parent that
+ * the format names, and so on.  A spec may name the layer below explicitly:
+ * "fault:n=3:raw:/x" is the filter fault, with the parameter "n=3", over
+ * raw:/x.  Legacy names (aio:) are looked up after ours.
+ *
+ * Nothing here blocks the loop: drv->open() and close() run on a worker.
+ */
+#ifndef TAPDISK_CHAIN_H
+#define TAPDISK_CHAIN_H
+
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "tapdisk/driver.h"
+
+struct chain_open;
+struct work;
+
+struct chain_args {
+	struct loop *loop;
+	struct io *io;
+	struct work *work;
+	const struct keys *keys;
+	const char *spec;
+	bool readonly;
+	bool cached;
+	unsigned depth;
+};
+
+/*
+ * Opens asynchronously; done(arg, top, err) from the loop. On failure top is
+ * NULL and nothing is left open. The layers below the top are read-only
+ * except each format's own file, which is what its format is.
+ */
+void chain_open(const struct chain_args *args,
+		void (*done)(void *arg, struct image *top,
+			     const struct err *err),
+		void *arg);
+
+/* No request may be in flight. */
+void chain_close(struct image *top, struct work *work, void (*done)(void *arg),
+		 void *arg);
+
+/* NULL if there is none of this name; -> its driver for "aio:", "vhd:" ... */
+const struct driver *chain_driver(const char *name, size_t len);
+
+/* The number by which old tools know the driver, -1 if they do not. */
+int chain_type_number(const struct driver *drv);
+
+#endif /* TAPDISK_CHAIN_H */

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vbd.h - a disk as its clients see it.
+ *
+ * A vbd has a minor, at most one open chain of images, and any number of
+ * channels.  It outlives its images: paused, it has channels and no images.
+ *
+ *	CLOSED -open-> OPENING -> RUNNING -pause-> DRAINING -> PAUSED
+ *	                  |          ^                 |          |
+ *	                  |          +---- OPENING <---|--resume--+
+ *	                  +- fail -> CLOSED <----------+- close --+
+ *
+ *	any -fatal-> DEAD -close-> CLOSED
+ *
+ * While it runs, requests go to the top image; while it is draining, paused
+ * or opening they are kept in order; once it is dead they are answered -EIO.
+ * EAGAIN, EBUSY and EINTR from an image are tried again each second until
+ * the request's time is over; nothing else is.
+ */
+#ifndef TAPDISK_VBD_H
+#define TAPDISK_VBD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/list.h"
+#include "tapdisk/req.h"
+
+struct channel;
+struct image;
+struct image_info;
+struct io;
+struct json;
+struct keys;
+struct loop;
+struct vbd;
+struct work;
+
+enum vbd_state {
+	VBD_CLOSED,
+	VBD_OPENING,
+	VBD_RUNNING,
+	VBD_DRAINING,
+	VBD_PAUSED,
+	VBD_DEAD,
+};
+
+/* Sector counts are of 512 bytes, times in microseconds. 0 read, 1 write. */
+struct vbd_counters {
+	uint64_t submitted[2]; /* requests */
+	uint64_t completed[2];
+	uint64_t sectors[2];
+	uint64_t usecs[2];
+	uint64_t max_usecs[2];
+	uint64_t flushes;
+	uint64_t discards;
+	uint64_t errors;
+};
+
+/* What a process's disks share. */
+struct vbd_env {
+	struct loop *loop;
+	struct io *io;
+	struct work *work;
+	uint64_t in_flight; /* most bytes in flight per disk; a power of two */
+};
+
+struct vbd_open {
+	const char *spec; /* "vhd:/disks/a.vhd"; copied */
+	bool readonly;
+	bool cached;
+	unsigned timeout_s; /* of a request; 0: 120 s */
+	struct keys
+		*keys; /* the vbd's from here on, also on failure; or NULL */
+};
+
+/*
+ * How an operation that takes a while ends: done() is called once, from the
+ * loop; err->code is 0 or says what was wrong. The memory is the caller's.
+ */
+struct vbd_call {
+	void (*done)(struct vbd_call *call, const struct err *err);
+};
+
+#define VBD_IN_FLIGHT_DEFAULT (16u << 20)
+
+int vbd_new(struct vbd **out, const struct vbd_env *env, unsigned minor,
+	    struct err *err);
+
+/* It is CLOSED and has no channels. */
+void vbd_free(struct vbd *vbd);
+
+/*
+ * One of these at a time. open: from CLOSED. pause: from RUNNING; a paused
+ * one is at once done. resume: from PAUSED, with another spec or NULL for
+ * the same; size, block size and read-only must be what they were, else
+ * -EMEDIUMTYPE and it stays paused. close: from any; the channels are
+ * closed first, and what they wait for is waited for unless force is true,
+ * in which case it is answered -EIO as soon as the images let go of it.
+ */
+void vbd_open(struct vbd *vbd, const struct vbd_open *args,
+	      struct vbd_call *call);
+void vbd_pause(struct vbd *vbd, struct vbd_call *call);
+void vbd_resume(struct vbd *vbd, const char *spec, struct vbd_call *call);
+void vbd_close(struct vbd *vbd, bool force, struct vbd_call *call);
+
+enum vbd_state vbd_state(const struct vbd *vbd);
+unsigned vbd_minor(const struct vbd *vbd);
+const char *vbd_spec(const struct vbd *vbd); /* NULL before open, after close */
+const struct vbd_env *vbd_env(const struct vbd *vbd);
+
+/* The top image, NULL while there is none; ->parent and ->file lead on. */
+const struct image *vbd_image(const struct vbd *vbd);
+
+/* Of the last open; stays while paused. NULL if never opened. */
+const struct image_info *vbd_info(const struct vbd *vbd);
+bool vbd_readonly(const struct vbd *vbd);
+
+const struct vbd_counters *vbd_counters(const struct vbd *vbd);
+unsigned vbd_outstanding(const struct vbd *vbd); /* requests */
+
+/* Its channels: list of struct channel by vbd_link. */
+struct list *vbd_channels(struct vbd *vbd);
+
+/* For channel.c: take a request; vbd_answer() of channel.h answers it. */
+void vbd_submit(struct vbd *vbd, struct req *req);
+
+#endif /* TAPDISK_VBD_H */
