@@ -28,12 +28,12 @@
 	}
 
 /* bytes_be32(p), bytes_put_be32(p, v), and so on. */
-BYTES_ACCESS(be16, uint16_t, be16toh, htobe16)
-BYTES_ACCESS(be32, uint32_t, be32toh, htobe32)
-BYTES_ACCESS(be64, uint64_t, be64toh, htobe64)
-BYTES_ACCESS(le16, uint16_t, le16toh, htole16)
-BYTES_ACCESS(le32, uint32_t, le32toh, htole32)
-BYTES_ACCESS(le64, uint64_t, le64toh, htole64)
+BYTES_ACCESS(be16, uint16_t, be16toh, htobe16);
+BYTES_ACCESS(be32, uint32_t, be32toh, htobe32);
+BYTES_ACCESS(be64, uint64_t, be64toh, htobe64);
+BYTES_ACCESS(le16, uint16_t, le16toh, htole16);
+BYTES_ACCESS(le32, uint32_t, le32toh, htole32);
+BYTES_ACCESS(le64, uint64_t, le64toh, htole64);
 
 /* Whether off..off+len lies within size, without wrapping. */
 static inline bool bytes_within(uint64_t off, uint64_t len, uint64_t size)
