@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * log.c - what a daemon has to say, a line at a time.
+ *
+ * The one file with variables of its own: where lines go is a property of
+ * the process. They are set while it has one thread; a line itself is one
+ * write(), so that lines of several threads do not mix.
+ */
+#include "lib/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_ 1024
+
+#define LIMIT_LINES  16
+#define LIMIT_WINDOW (90 * UINT64_C(1000000000))
+
+static struct {
+	bool opened;
+	bool to_syslog;
+	char ident[64];
+	char topics[256]; /* ",ring,vbd,"; "" for none */
+	int file;         /* descriptor + 1; 0 for none */
+	void (*fn)(enum log_level level, const char *line);
+} state;
+
+void log_open(const char *ident, bool foreground)
+{
+	(void)snprintf(state.ident, sizeof(state.ident), "%s",
+		       ident); /* a name: cut is fine */
+	state.opened = true;
+	state.to_syslog = !foreground;
+	if (state.to_syslog)
+		openlog(state.ident, LOG_PID, LOG_DAEMON);
+}
+
+void log_debug_topics(const char *topics)
+{
+	state.topics[0] = '\0';
+	if (topics && *topics)
+		(void)snprintf(state.topics, sizeof(state.topics), ",%s,",
+			       topics); /* topics beyond it are not debugged */
+}
+
+bool log_debugs(const char *topic)
+{
+	const char *at = state.topics;
+	size_t len = strlen(topic);
+
+	if (!*at)
+		return false;
+	if (strstr(at, ",all,"))
+		return true;
+	while ((at = strstr(at, topic)) != NULL) {
+		if (at[-1] == ',' && at[len] == ',')
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+int log_file(const char *path)
+{
+	int fd = -1;
+
+	if (path) {
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+			  0640);
+		if (fd < 0)
+			return -errno;
+	}
+	if (state.file)
+		(void)close(state.file - 1); /* lines only */
+	state.file = fd + 1;
+	return 0;
+}
+
+void log_set(void (*fn)(enum log_level level, const char *line))
+{
+	state.fn = fn;
+}
+
+/* A log that cannot be written has nobody to be told. */
+static void write_line(int fd, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void write_line(int fd, const char *fmt, ...)
+{
+	char buf[LINE_MAX_ + 128];
+	ssize_t done;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(buf, sizeof(buf), fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	if ((size_t)len >= sizeof(buf))
+		len = sizeof(buf) - 1;
+	do {
+		done = write(fd, buf, (size_t)len);
+	} while (done < 0 && errno == EINTR);
+}
+
+static void write_file(const char *line)
+{
+	struct timespec now;
+	struct tm tm;
+	char when[32];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+	if (!gmtime_r(&now.tv_sec, &tm) ||
+	    !strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm))
+		when[0] = '\0';
+	write_line(state.file - 1, "%s.%03ldZ %s[%d]: %s\n", when,
+		   now.tv_nsec / 1000000, state.ident, (int)getpid(), line);
+}
+
+static void say(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LINE_MAX_];
+	int saved = errno;
+	char *c;
+
+	(void)vsnprintf(line, sizeof(line), fmt, ap); /* cut is fine */
+	for (c = line; *c; c++) {
+		/* Names come from outside: a line stays one line. */
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	}
+	if (state.fn)
+		state.fn(level, line);
+	else if (state.to_syslog)
+		syslog((int)level, "%s", line);
+	else if (state.opened)
+		write_line(STDERR_FILENO, "<%d>%s\n", (int)level, line);
+	else
+		write_line(STDERR_FILENO, "%s\n", line);
+	if (state.file)
+		write_file(line);
+	errno = saved;
+}
+
+void log_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(LOG_LEVEL_ERROR, fmt, ap);
+	va_end(ap);
+}
+
+void log_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(LOG_LEVEL_WARN, fmt, ap);
+	va_end(ap);
+}
+
+void log_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(LOG_LEVEL_INFO, fmt, ap);
+	va_end(ap);
+}
+
+void log_debug(const char *topic, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_debugs(topic))
+		return;
+	va_start(ap, fmt);
+	say(LOG_LEVEL_DEBUG, fmt, ap);
+	va_end(ap);
+}
+
+void log_limited(struct log_limit *limit, const char *fmt, ...)
+{
+	struct timespec ts;
+	uint64_t now;
+	va_list ap;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail */
+	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	if (!limit->lines || now - limit->window_ns >= LIMIT_WINDOW) {
+		if (limit->dropped)
+			log_warn("%u lines like the next were left out",
+				 limit->dropped);
+		*limit = (struct log_limit){ .window_ns = now };
+	}
+	if (limit->lines >= LIMIT_LINES) {
+		limit->dropped++;
+		return;
+	}
+	limit->lines++;
+	va_start(ap, fmt);
+	say(LOG_LEVEL_WARN, fmt, ap);
+	va_end(ap);
+}
