@@ -23,6 +23,8 @@ struct err;
 #define WIRE_LOG_TRAILER 256
 #define WIRE_GREFS       16
 #define WIRE_QUEUES      16
+#define WIRE_STATS_MAX   (16u << 20)
+#define WIRE_DOMID_MAX   0x7fefu
 
 enum wire_type {
 	WIRE_ERROR = 1,
@@ -143,6 +145,7 @@ struct wire_msg {
 };
 
 #define WIRE_RING_RDONLY (1u << 0) /* this client may not write */
+#define WIRE_RING_ALL    WIRE_RING_RDONLY
 
 /* buf is cleared first, so that no byte of ours leaks. */
 void wire_encode(uint8_t buf[WIRE_SIZE], const struct wire_msg *msg);
