@@ -20,8 +20,14 @@
 struct err;
 struct loop;
 
-#define TAPCTL_DIR        "/run/blktap-control"
+#define TAPCTL_DIR "/run/blktap-control"
+
+/* What an exchange may take, unless it says so itself. */
 #define TAPCTL_TIMEOUT_MS 10000
+#define TAPCTL_SLOW_MS    120000 /* open, close, pause, resume, disconnect */
+
+#define TAPCTL_MINORS 16384 /* minors are 0 to one less */
+#define TAPCTL_PATH   108   /* no name in the control directory is longer */
 
 /* One request and what ends it. Zeroed memory means: no extras. */
 struct tapctl_request {
@@ -32,7 +38,7 @@ struct tapctl_request {
 	size_t trailer_len;
 	int fd; /* passed along when pass_fd is true */
 	bool pass_fd;
-	unsigned timeout_ms; /* 0: TAPCTL_TIMEOUT_MS */
+	unsigned timeout_ms; /* 0: as above */
 };
 
 struct tapctl_call;
@@ -40,12 +46,15 @@ struct tapctl_call;
 /*
  * Start an exchange on a loop. reply() is called for each message that comes
  * (LIST sends many; others one); end() is called once, last, with 0 or
- * -errno: -ETIMEDOUT, -ENOENT (no such tapdisk), -EPROTO, or what an ERROR
- * reply says, with its sentence in err. The request is copied; fd stays the
- * caller's.
+ * -errno: -ETIMEDOUT, -ENOENT or -ECONNREFUSED (no such tapdisk), -EPROTO (a
+ * list broke off), -EIO (any other did), -EINVAL (another reply than was asked
+ * for), or what an ERROR reply says, with its sentence in err. The request is
+ * copied; fd stays the caller's. data() has the JSON of STATS; it and reply()
+ * may be NULL, and both may cancel the call.
  */
 struct tapctl_events {
 	void (*reply)(void *arg, const struct wire_msg *msg);
+	void (*data)(void *arg, const char *text, size_t len);
 	void (*end)(void *arg, int error, const struct err *err);
 	void *arg;
 };
@@ -61,6 +70,10 @@ void tapctl_cancel(struct tapctl_call *call);
 int tapctl_exchange(const struct tapctl_request *req, struct wire_msg *rsp,
 		    struct err *err);
 
+/* The statistics of a disk as JSON, NUL-terminated, the caller's to free. */
+int tapctl_stats(const char *dir, pid_t pid, int minor, char **json,
+		 struct err *err);
+
 /* A disk of a tapdisk, or a marker without one, or a tapdisk without disks. */
 struct tapctl_disk {
 	pid_t pid;  /* -1: none */
@@ -70,20 +83,41 @@ struct tapctl_disk {
 	char *path; /* NULL: none */
 };
 
+struct tapctl_disks {
+	struct tapctl_disk *disk;
+	size_t count;
+};
+
 /*
- * All of the host's disks (pid and minor >= 0 restrict), malloc'd in one
- * piece for tapctl_list_free(). silent, if not NULL, is called for each
- * tapdisk that did not answer in time.
+ * All of the host's disks (pid and minor >= 0 restrict), for
+ * tapctl_list_free(). All tapdisks are asked at once. silent, if not NULL, is
+ * called for each that did not answer in time. What a dead one has left in
+ * the control directory is removed on the way; its markers stay.
  */
-int tapctl_list(const char *dir, pid_t pid, int minor, struct tapctl_disk **out,
-		size_t *count, void (*silent)(pid_t pid, int error));
-void tapctl_list_free(struct tapctl_disk *disks, size_t count);
+int tapctl_list(struct tapctl_disks *out, const char *dir, pid_t pid, int minor,
+		void (*silent)(pid_t pid));
+void tapctl_list_free(struct tapctl_disks *disks);
 
 /* Take and give back a minor; -ENOSPC, -ENOENT, -EWOULDBLOCK while held. */
 int tapctl_allocate(const char *dir, int *minor, struct err *err);
 int tapctl_free(const char *dir, int minor, struct err *err);
 
-/* Start a tapdisk; *pid is its id, once it serves its control socket. */
+/*
+ * Start a tapdisk; *pid is its id, once it serves its control socket. The
+ * program is $TAPDISK, else the installed one. It inherits no descriptor.
+ * What a tapdisk that could not start has printed is in err, and its exit
+ * status is the error.
+ */
 int tapctl_spawn(const char *dir, pid_t *pid, struct err *err);
+
+/* dir/NAME, NAME being printf'ed; -ENAMETOOLONG. */
+int tapctl_path(char out[TAPCTL_PATH], const char *dir, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Make the control directory, and the one of the markers, if need be. */
+int tapctl_make_dirs(const char *dir, struct err *err);
+
+/* Remove sockets and metrics of a process that is no more; else -EBUSY. */
+int tapctl_clean(const char *dir, pid_t pid);
 
 #endif /* CONTROL_CLIENT_H */

@@ -23,6 +23,8 @@ struct err;
 #define WIRE_LOG_TRAILER 256
 #define WIRE_GREFS       16
 #define WIRE_QUEUES      16
+#define WIRE_STATS_MAX   (16u << 20)
+#define WIRE_DOMID_MAX   0x7fefu
 
 enum wire_type {
 	WIRE_ERROR = 1,
@@ -55,11 +57,16 @@ enum wire_type {
 	WIRE_DISK_INFO_RSP,
 	WIRE_EXIT,
 
-	/* Ours. */
-	WIRE_CONNECT_QUEUE =
-		64, /* one queue's ring, 16 pages; may carry a fd */
+	/*
+	 * Ours. CONNECT_QUEUE brings one queue's ring, of up to 16 pages, and
+	 * perhaps a descriptor. For a queue that is served already it answers
+	 * EALREADY when grefs, order, protocol and port are the same, EEXIST
+	 * when not. DISCONNECT answers when nothing of the rings is in flight
+	 * any more; ENODEV when there are none. HELLO's cookie is a minor.
+	 */
+	WIRE_CONNECT_QUEUE = 64,
 	WIRE_CONNECT_QUEUE_RSP,
-	WIRE_HELLO, /* who are you: version and features of a tapdisk of ours */
+	WIRE_HELLO, /* are you of ours; and, of the disk, what is new */
 	WIRE_HELLO_RSP,
 	WIRE_DEBUG, /* set the debug topics */
 	WIRE_DEBUG_RSP,
@@ -131,11 +138,14 @@ struct wire_msg {
 		struct {
 			uint32_t version;
 			uint32_t features;
+			uint32_t block_size; /* of the disk, 0: not open */
+			uint32_t discard;    /* its granularity, 0: cannot */
 		} hello;
 	} u;
 };
 
 #define WIRE_RING_RDONLY (1u << 0) /* this client may not write */
+#define WIRE_RING_ALL    WIRE_RING_RDONLY
 
 /* buf is cleared first, so that no byte of ours leaks. */
 void wire_encode(uint8_t buf[WIRE_SIZE], const struct wire_msg *msg);

@@ -30,6 +30,7 @@ struct loop {
 	struct list due;    /* those that fire in this turn */
 	struct list deferred;
 	struct list hooks;
+	bool hooked; /* a hook was added while hooks ran */
 	uint64_t now_ns;
 	bool clock_stands;
 	atomic_bool stop;
@@ -188,6 +189,7 @@ void loop_defer(struct loop *loop, struct deferred *d)
 void loop_hook(struct loop *loop, struct hook *h)
 {
 	list_add_tail(&loop->hooks, &h->link);
+	loop->hooked = true;
 }
 
 void loop_unhook(struct hook *h)
@@ -224,7 +226,7 @@ static int wait_ms(const struct loop *loop)
 	struct timer *t = first_timer(loop);
 	uint64_t ms;
 
-	if (!list_empty(&loop->deferred))
+	if (!list_empty(&loop->deferred) || loop->hooked)
 		return 0;
 	if (!t)
 		return -1;
@@ -301,8 +303,11 @@ static void run_hooks(struct loop *loop)
 
 	list_init(&turn);
 	move_all(&turn, &loop->hooks);
-	while ((link = list_pop(&turn))) {
-		list_add_tail(&loop->hooks, link);
+	loop->hooked = false;
+	while (!list_empty(&turn)) {
+		link = turn.prev;
+		list_del(link);
+		list_add_head(&loop->hooks, link);
 		h = container_of(link, struct hook, link);
 		h->run(h);
 	}

@@ -9,6 +9,9 @@
  * One turn of the loop is: wait; run ready descriptors and timers; run
  * deferred calls until none is left; run the end-of-turn hooks, once each.
  * Batching (submitting I/O, pushing ring responses) belongs in the hooks.
+ * Hooks run latest first: what was set up early (the I/O engine) comes after
+ * those who use it, so what they ask of it is gathered in the same turn.  A
+ * hook added while hooks run is for the next turn, which then does not wait.
  */
 #ifndef LIB_LOOP_H
 #define LIB_LOOP_H
@@ -27,7 +30,7 @@ struct deferred {
 	struct list link;
 };
 
-/* A call to make at the end of every turn. */
+/* A call to make at the end of every turn; list_init() link before use. */
 struct hook {
 	void (*run)(struct hook *h);
 	struct list link;

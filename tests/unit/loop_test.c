@@ -130,15 +130,52 @@ static void hooks_run_once_a_turn_and_may_remove_each_other(void **state)
 	loop_hook(loop, &a.h);
 	loop_hook(loop, &b.h);
 	loop_hook(loop, &c.h);
+	c.other = &b;
+	assert_false(loop_turn(loop));
+	assert_string_equal(told, "ca");
+	a.other = &a;
+	c.other = NULL;
+	assert_false(loop_turn(loop));
+	assert_string_equal(told, "caca");
+	assert_false(loop_turn(loop));
+	assert_string_equal(told, "cacac");
+}
+
+static void what_was_hooked_first_runs_last(void **state)
+{
+	struct thing a = thing('a'), b = thing('b'), c = thing('c');
+
+	(void)state;
+	loop_hook(loop, &a.h);
+	loop_hook(loop, &b.h);
+	loop_hook(loop, &c.h);
+	(void)loop_turn(loop); /* only the order matters */
+	(void)loop_turn(loop); /* and that it stays */
+	assert_string_equal(told, "cbacba");
+}
+
+static void rehook(struct hook *h)
+{
+	struct thing *x = container_of(h, struct thing, h);
+
+	note(x->name);
+	loop_unhook(h);
+	if (x->other)
+		loop_hook(loop, &x->other->h);
+	else
+		loop_stop(loop);
+}
+
+static void a_hook_added_by_a_hook_runs_without_a_wait(void **state)
+{
+	struct thing a = thing('a'), b = thing('b');
+
+	(void)state;
+	a.h.run = b.h.run = rehook;
 	a.other = &b;
-	assert_false(loop_turn(loop));
-	assert_string_equal(told, "ac");
-	c.other = &c;
-	a.other = NULL;
-	assert_false(loop_turn(loop));
-	assert_string_equal(told, "acac");
-	assert_false(loop_turn(loop));
-	assert_string_equal(told, "acaca");
+	loop_hook(loop, &a.h);
+	loop_run(loop); /* nothing else would end a wait */
+	assert_string_equal(told, "ab");
 }
 
 static void what_a_hook_defers_runs_in_the_next_turn(void **state)
@@ -366,6 +403,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(deferred_calls_run_in_order_until_none_is_left),
 		test(hooks_run_once_a_turn_and_may_remove_each_other),
+		test(what_was_hooked_first_runs_last),
+		test(a_hook_added_by_a_hook_runs_without_a_wait),
 		test(what_a_hook_defers_runs_in_the_next_turn),
 		test(timers_fire_when_due_in_their_order),
 		test(a_timer_can_be_moved_and_taken_back),

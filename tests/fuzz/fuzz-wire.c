@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fuzz-wire.c - any bytes as a control message.
+ *
+ * What decodes must encode to something that decodes to the same, with every
+ * string ended.
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "control/wire.h"
+#include "lib/err.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t buf[WIRE_SIZE] = { 0 }, again[WIRE_SIZE];
+	struct err err = { 0 };
+	struct wire_msg msg;
+
+	memcpy(buf, data, size < sizeof(buf) ? size : sizeof(buf));
+	assert(wire_name(buf[0]));
+	if (wire_decode(&msg, buf, &err) < 0) {
+		assert(err.code < 0 && err.msg[0]);
+		return 0;
+	}
+	wire_encode(buf, &msg);
+	assert(!wire_decode(&msg, buf, NULL));
+	wire_encode(again, &msg);
+	assert(!memcmp(buf, again, sizeof(buf)));
+	return 0;
+}
