@@ -9,7 +9,7 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "xenio/device.h"
+#include "xenio/device-env.h"
 
 #define DEVICE_PATH_MAX 512
 

@@ -265,6 +265,7 @@ static void look(struct timer *t)
 	if (dev->domain_ended) {
 		dev->domain_ended = false;
 		dev->domain_gone =
+			dev->id.domid != dev->env->domid &&
 			dev->env->xen->alive(dev->env->xen, dev->id.domid) == 0;
 	}
 	rc = device_store_read(dev);

@@ -18,33 +18,9 @@
 #ifndef XENIO_DEVICE_H
 #define XENIO_DEVICE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "xenio/xenbus.h"
+#include "xenio/device-env.h"
 
 struct device;
-struct err;
-struct loop;
-struct xen;
-
-/* What the devices of a daemon share. */
-struct device_env {
-	struct loop *loop;
-	struct xen *xen;
-	unsigned domid;              /* our own */
-	const char *control_dir;     /* of tapdisks; NULL: the usual one */
-	unsigned timeout_ms;         /* of one exchange; 0: the usual one */
-	struct xenbus_limits limits; /* advertised */
-	unsigned max_segs;           /* likewise, of an indirect request */
-	bool barrier;                /* likewise */
-};
-
-struct device_id {
-	const char *type; /* "vbd3"; must outlive the device */
-	unsigned domid;   /* the guest's */
-	unsigned devid;
-};
 
 /*
  * gone() is called when B is no more and nothing of the device is left; it
@@ -59,8 +35,5 @@ void device_free(struct device *dev);
 /* Something may have changed; a domain may have ended. */
 void device_poke(struct device *dev);
 void device_poke_domain(struct device *dev);
-
-/* The token of the watch on F: begins with this, then "type/domid/devid". */
-#define DEVICE_TOKEN "front:"
 
 #endif /* XENIO_DEVICE_H */
