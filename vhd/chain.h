@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* chain.h - an image with all that lies behind it, open for reading. */
+#ifndef VHD_CHAIN_H
+#define VHD_CHAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vhd/vhd.h"
+
+#define VHD_CHAIN_MAX 256 /* layers; more is a circle */
+
+struct vhd_layer {
+	char *name;
+	struct vhd_io *io;
+	struct vhd *vhd; /* NULL: raw */
+	uint64_t size;
+};
+
+struct vhd_chain {
+	unsigned n; /* layer[0] is the leaf */
+	struct vhd_layer layer[VHD_CHAIN_MAX];
+};
+
+/*
+ * Open name and its parents; flags are VHD_OPEN_x of the leaf. Parents must
+ * have the ids that their children remember.
+ */
+int vhd_chain_open(struct vhd_chain **out, struct vhd_files *files,
+		   const char *name, unsigned flags, struct err *err);
+void vhd_chain_close(struct vhd_chain *chain);
+
+/* As a guest would see it, ciphertext left as it is. */
+int vhd_chain_read(struct vhd_chain *chain, void *buf, uint64_t sector,
+		   uint32_t count, struct err *err);
+
+/* How many layers there are; ids are not looked at. */
+int vhd_chain_depth(struct vhd_files *files, const char *name, unsigned *out,
+		    struct err *err);
+
+#endif /* VHD_CHAIN_H */

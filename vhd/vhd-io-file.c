@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vhd-io-file.c - images in local files and on block devices.
+ *
+ * With vhd-io-icbinn.c the only place of the library that opens anything.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+#include "vhd/names.h"
+#include "vhd/vhd.h"
+
+struct io_file {
+	struct vhd_io io;
+	int fd;
+};
+
+static int fd_of(struct vhd_io *io)
+{
+	return ((struct io_file *)io)->fd;
+}
+
+static int file_pread(struct vhd_io *io, void *buf, size_t len, uint64_t off)
+{
+	while (len) {
+		ssize_t n = pread(fd_of(io), buf, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ERANGE;
+		buf = (char *)buf + n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int file_pwrite(struct vhd_io *io, const void *buf, size_t len,
+		       uint64_t off)
+{
+	while (len) {
+		ssize_t n = pwrite(fd_of(io), buf, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf = (const char *)buf + n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int file_sync(struct vhd_io *io)
+{
+	return fdatasync(fd_of(io)) ? -errno : 0;
+}
+
+static int file_resize(struct vhd_io *io, uint64_t size)
+{
+	return ftruncate(fd_of(io), (off_t)size) ? -errno : 0;
+}
+
+static int file_size(struct vhd_io *io, uint64_t *out)
+{
+	struct stat st;
+	uint64_t bytes;
+
+	if (fstat(fd_of(io), &st))
+		return -errno;
+	if (!S_ISBLK(st.st_mode)) {
+		*out = (uint64_t)st.st_size;
+		return 0;
+	}
+	if (ioctl(fd_of(io), BLKGETSIZE64, &bytes))
+		return -errno;
+	*out = bytes;
+	return 0;
+}
+
+static int file_mtime(struct vhd_io *io, int64_t *out)
+{
+	struct stat st;
+
+	if (fstat(fd_of(io), &st))
+		return -errno;
+	*out = st.st_mtime;
+	return 0;
+}
+
+static int file_get_attr(struct vhd_io *io, const char *name, void *buf,
+			 size_t len)
+{
+	ssize_t n = fgetxattr(fd_of(io), name, buf, len);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EINVAL;
+}
+
+static int file_set_attr(struct vhd_io *io, const char *name, const void *buf,
+			 size_t len)
+{
+	return fsetxattr(fd_of(io), name, buf, len, 0) ? -errno : 0;
+}
+
+static void file_close(struct vhd_io *io)
+{
+	/* Whoever needs to know has synced. */
+	(void)close(fd_of(io));
+	free(io);
+}
+
+int vhd_io_file(struct vhd_io **out, int fd)
+{
+	struct io_file *f = calloc(1, sizeof(*f));
+	struct stat st;
+
+	if (!f)
+		return -ENOMEM;
+	if (fstat(fd, &st)) {
+		int rc = -errno;
+
+		free(f);
+		return rc;
+	}
+	f->fd = fd;
+	f->io = (struct vhd_io){
+		.pread = file_pread,
+		.pwrite = file_pwrite,
+		.sync = file_sync,
+		.resize = S_ISBLK(st.st_mode) ? NULL : file_resize,
+		.size = file_size,
+		.mtime = file_mtime,
+		.get_attr = file_get_attr,
+		.set_attr = file_set_attr,
+		.close = file_close,
+	};
+	*out = &f->io;
+	return 0;
+}
+
+static int local_open(struct vhd_files *files, struct vhd_io **out,
+		      const char *name, unsigned flags, struct err *err)
+{
+	int mode = flags & (VHD_FILES_WRITE | VHD_FILES_CREATE) ? O_RDWR
+								: O_RDONLY;
+	struct stat st;
+	int fd, rc;
+
+	(void)files;
+	if (flags & VHD_FILES_CREATE)
+		mode |= O_CREAT | O_EXCL;
+	/* Not to wait for the other end of a FIFO. */
+	fd = open(name, mode | O_CLOEXEC | O_NONBLOCK, 0644);
+	if (fd < 0)
+		return err_sys(err, "error opening %s", name);
+	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+		rc = err_set(err, -EINVAL, "%s: neither file nor device", name);
+	else
+		rc = vhd_io_file(out, fd);
+	if (rc)
+		(void)close(fd); /* nothing was written */
+	return rc;
+}
+
+static int local_remove(struct vhd_files *files, const char *name)
+{
+	(void)files;
+	return unlink(name) ? -errno : 0;
+}
+
+/* A name that is not there yet: its folder's, and what comes behind. */
+static char *resolve_new(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char *dir =
+		slash ? strndup(name, (size_t)(slash - name + 1)) : strdup(".");
+	char *real = dir ? realpath(dir, NULL) : NULL;
+	char *out = NULL;
+
+	if (real)
+		out = vhd_name_join(real, slash ? slash + 1 : name);
+	free(real);
+	free(dir);
+	return out;
+}
+
+/*
+ * Volumes keep the name under which their manager knows them: what their
+ * links lead to is numbered anew at each start.
+ */
+static char *local_resolve(struct vhd_files *files, const char *name)
+{
+	char *vol = vhd_name_volume(name), *out;
+	struct stat st;
+
+	(void)files;
+	if (vol && !stat(vol, &st))
+		return vol;
+	free(vol);
+	if (vhd_name_is_volume(name) && !stat(name, &st) && S_ISBLK(st.st_mode))
+		return strdup(name);
+	out = realpath(name, NULL);
+	return out ? out : resolve_new(name);
+}
+
+struct vhd_files *vhd_files_local(void)
+{
+	static const struct vhd_files local = {
+		.open = local_open,
+		.remove = local_remove,
+		.resolve = local_resolve,
+	};
+
+	/* Nobody writes to it; the type is not const for those with state. */
+	return (struct vhd_files *)&local;
+}
