@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vhd-util.c - makes, shows, checks and changes VHD images. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vhd/cmd.h"
+
+const struct vhd_cmd vhd_cmds[] = {
+	{ "create", vhd_cmd_create,
+	  "<-n name> <-s size (MB)> [-r fixed] [-S max size (MB)] "
+	  "[--sparse] [--azure] [--overwrite] [-h help]" },
+	{ "snapshot", vhd_cmd_snapshot,
+	  "<-n name> <-p parent> [-l max depth] [-m parent is raw] "
+	  "[-S max size (MB)] [-e link to an empty parent] [--overwrite] "
+	  "[-h help]" },
+	{ "query", vhd_cmd_query,
+	  "<-n name> [-v virtual size (MB)] [-s physical size (bytes)] "
+	  "[-p parent] [-f hidden] [-m marker] [-d chain depth] "
+	  "[-a allocated blocks] [-S max size for fast resize (MB)] "
+	  "[-u parent unresolved] [-b backup footer] [--json] [-h help]" },
+	{ NULL, NULL, NULL },
+};
+
+static int usage(void)
+{
+	(void)printf("usage: vhd-util COMMAND [OPTIONS]\n");
+	(void)printf("COMMAND is one of:");
+	for (const struct vhd_cmd *c = vhd_cmds; c->name; c++)
+		(void)printf(" %s", c->name);
+	(void)printf("\n");
+	return 0;
+}
+
+/* "--debug" may stand anywhere; the old tools logged more with it. */
+static int drop_debug(int argc, char **argv)
+{
+	int n = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--debug"))
+			argv[n++] = argv[i];
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	argc = drop_debug(argc, argv);
+	if (argc < 2)
+		return usage();
+	for (const struct vhd_cmd *c = vhd_cmds; c->name; c++) {
+		if (!strcmp(c->name, argv[1]))
+			return abs(c->run(argc - 1, argv + 1)) & 0xff;
+	}
+	(void)fprintf(stderr, "invalid COMMAND %s\n", argv[1]);
+	return usage();
+}
