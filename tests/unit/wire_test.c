@@ -165,6 +165,19 @@ static void connect_queue_comes_back_whole(void **state)
 	assert_memory_equal(&m.u.ring, &out.u.ring, sizeof(m.u.ring));
 }
 
+static void hello_has_each_field_at_its_offset(void **state)
+{
+	struct wire_msg m = { .type = WIRE_HELLO_RSP, .cookie = 1 };
+
+	(void)state;
+	m.u.hello.version = 1;
+	m.u.hello.features = 0x10;
+	m.u.hello.block_size = 4096;
+	m.u.hello.discard = 512;
+	EXPECT(&m, { 0, "\x43\x00\x01", 3 },
+	       { 8, "\1\0\0\0\x10\0\0\0\x00\x10\0\0\x00\x02", 14 });
+}
+
 static int decode(unsigned type, unsigned off, const void *bytes, unsigned len)
 {
 	uint8_t buf[WIRE_SIZE] = { (uint8_t)type, 0, 6 };
@@ -279,6 +292,7 @@ int main(void)
 		cmocka_unit_test(error_has_the_errno_and_a_sentence),
 		cmocka_unit_test(stats_response_has_its_length_at_16),
 		cmocka_unit_test(connect_has_each_field_at_its_offset),
+		cmocka_unit_test(hello_has_each_field_at_its_offset),
 		cmocka_unit_test(connect_queue_comes_back_whole),
 		cmocka_unit_test(a_string_must_end_inside_its_array),
 		cmocka_unit_test(what_a_message_does_not_use_is_not_looked_at),
