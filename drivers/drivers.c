@@ -7,13 +7,16 @@
 #include "tapdisk/driver.h"
 
 extern const struct driver null_driver;
+extern const struct driver raw_driver;
 
 const struct driver *const drivers[] = {
 	&null_driver,
+	&raw_driver,
 	NULL,
 };
 
 /* The numbers are those of the statistics that older tools read. */
 const struct driver_alias driver_aliases[] = {
+	{ "aio", 0, &raw_driver },
 	{ NULL, -1, NULL },
 };
