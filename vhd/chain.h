@@ -38,4 +38,15 @@ int vhd_chain_read(struct vhd_chain *chain, void *buf, uint64_t sector,
 int vhd_chain_depth(struct vhd_files *files, const char *name, unsigned *out,
 		    struct err *err);
 
+/* Sectors of the leaf. */
+struct vhd_stats {
+	uint64_t allocated; /* in blocks that are there */
+	uint64_t written;   /* of those, with their bit set */
+	uint64_t not_in_parent;
+	uint64_t not_in_ancestors;
+};
+
+int vhd_stats(struct vhd_chain *chain, struct vhd_stats *stats,
+	      struct err *err);
+
 #endif /* VHD_CHAIN_H */

@@ -129,8 +129,7 @@ static int check_locators(const uint8_t *buf, const struct vhd_footer *footer,
 	return 0;
 }
 
-int vhd_header_check(const uint8_t buf[1024], const struct vhd_footer *footer,
-		     int64_t now, struct err *err)
+int vhd_header_check(const uint8_t buf[1024], struct err *err)
 {
 	int rc = header_needs(buf, err);
 
@@ -140,6 +139,13 @@ int vhd_header_check(const uint8_t buf[1024], const struct vhd_footer *footer,
 		return err_set(err, -EINVAL, "invalid data offset");
 	if (!zero_from(buf, 60, 64) || !zero_from(buf, 768, 1024))
 		return err_set(err, -EINVAL, "invalid reserved bits");
+	return 0;
+}
+
+int vhd_header_check_parent(const uint8_t buf[1024],
+			    const struct vhd_footer *footer, int64_t now,
+			    struct err *err)
+{
 	if (footer->type == VHD_DIFFERENCING) {
 		if (now && bytes_be32(buf + 56) > now - VHD_EPOCH)
 			return err_set(err, -EINVAL,

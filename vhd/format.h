@@ -55,8 +55,10 @@ uint32_t vhd_checksum(const uint8_t *buf, size_t len, size_t at);
  * the time for "in future", or 0 not to look at it. Changes nothing.
  */
 int vhd_footer_check(const uint8_t buf[512], int64_t now, struct err *err);
-int vhd_header_check(const uint8_t buf[1024], const struct vhd_footer *footer,
-		     int64_t now, struct err *err);
+int vhd_header_check(const uint8_t buf[1024], struct err *err);
+int vhd_header_check_parent(const uint8_t buf[1024],
+			    const struct vhd_footer *footer, int64_t now,
+			    struct err *err);
 
 /* A footer with the cookie of a journalled operation that did not end. */
 bool vhd_footer_poisoned(const uint8_t buf[512]);

@@ -19,6 +19,16 @@ const struct vhd_cmd vhd_cmds[] = {
 	  "[-p parent] [-f hidden] [-m marker] [-d chain depth] "
 	  "[-a allocated blocks] [-S max size for fast resize (MB)] "
 	  "[-u parent unresolved] [-b backup footer] [--json] [-h help]" },
+	{ "read", vhd_cmd_read,
+	  "<-n name> [-p metadata] [-t sector] [-b block] [-B BAT as bitmap] "
+	  "[-m block, its bitmap] [-i sector, its bit] [-e sector, extents] "
+	  "[-a batmap] [-j block, its batmap bit] [-d block, its data] "
+	  "[-c count] [-r sectors] [-R bytes] [-x hex] [-h help]" },
+	{ "check", vhd_cmd_check,
+	  "<-n name> [-i ignore missing primary footers] "
+	  "[-I ignore parent uuids] [-t ignore timestamps] "
+	  "[-B do not check for blocks that overlap] [-p check parents] "
+	  "[-b check bitmaps] [-s statistics] [--json] [-h help]" },
 	{ NULL, NULL, NULL },
 };
 
