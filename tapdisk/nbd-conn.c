@@ -52,9 +52,9 @@ int nbd_conn_init(struct nbd_conn *conn, struct channel *ch)
 {
 	unsigned i;
 
+	nbd_turn_init(&conn->turn, ch);
 	conn->ch = ch;
 	conn->block = 512;
-	list_init(&conn->kick.link);
 	list_init(&conn->free_ops);
 	list_init(&conn->free_parts);
 	nbd_send_init(&conn->send, conn);
@@ -71,7 +71,7 @@ int nbd_conn_init(struct nbd_conn *conn, struct channel *ch)
 
 void nbd_conn_free(struct nbd_conn *conn)
 {
-	list_del(&conn->kick.link);
+	list_del(&conn->turn.kick.link);
 	nbd_mem_free(&conn->mem);
 	free(conn->parts);
 	free(conn->ops);
@@ -207,69 +207,6 @@ static void answer_status(struct nbd_conn *conn, struct nbd_part *part)
 	nbd_send_add(&conn->send, out);
 }
 
-/* --- the disk's other NBD clients ---------------------------------------- */
-
-/* The next one after pos, which is a link of vbd_channels(); NULL: no more. */
-static struct nbd_conn *next_other(const struct nbd_conn *conn,
-				   struct list **pos)
-{
-	struct list *head = vbd_channels(conn->ch->vbd);
-	struct channel *ch;
-
-	for (*pos = (*pos)->next; *pos != head; *pos = (*pos)->next) {
-		ch = channel_of(*pos);
-		if (ch->tr == conn->ch->tr && ch != conn->ch)
-			return ch->state;
-	}
-	return NULL;
-}
-
-static void kick_others(const struct nbd_conn *conn)
-{
-	struct list *pos = vbd_channels(conn->ch->vbd);
-	struct nbd_conn *other;
-
-	while ((other = next_other(conn, &pos))) {
-		if (other->waits_ns && !list_linked(&other->kick.link))
-			loop_defer(other->ch->loop, &other->kick);
-	}
-}
-
-/*
- * Whether a part that changes something may start: not beside a merge, and a
- * merge not beside a change; who has waited longer goes first.
- */
-static bool others_let(struct nbd_conn *conn, bool merge)
-{
-	struct list *pos = vbd_channels(conn->ch->vbd);
-	uint64_t now = loop_now_ns(conn->ch->loop);
-	uint64_t since = conn->waits_ns ? conn->waits_ns : now;
-	struct nbd_conn *other;
-	bool waited = conn->waits_ns;
-
-	while ((other = next_other(conn, &pos))) {
-		if (other->merging || (merge && other->writes) ||
-		    ((merge || other->waits_merge) && other->waits_ns &&
-		     other->waits_ns < since)) {
-			conn->waits_ns = since;
-			conn->waits_merge = merge;
-			return false;
-		}
-	}
-	conn->waits_ns = 0;
-	conn->waits_merge = false;
-	if (waited)
-		kick_others(conn);
-	return true;
-}
-
-void nbd_conn_stop(struct nbd_conn *conn)
-{
-	conn->waits_ns = 0;
-	conn->waits_merge = false;
-	kick_others(conn);
-}
-
 /* --- parts --------------------------------------------------------------- */
 
 static bool part_changes(const struct nbd_part *part)
@@ -319,15 +256,15 @@ static bool part_start(struct nbd_conn *conn, struct nbd_part *part)
 {
 	if (conn->alone || (part->alone && conn->at_disk))
 		return false;
-	if (part_changes(part) && !others_let(conn, part->merge))
+	if (part_changes(part) && !nbd_turn_ask(&conn->turn, part->merge))
 		return false;
 	part->reading = part->merge;
 	if (!part_ask(conn, part))
 		return false;
+	if (part_changes(part))
+		nbd_turn_begin(&conn->turn, part->merge);
 	conn->alone = part->alone;
-	conn->merging = part->merge;
 	conn->at_disk++;
-	conn->writes += part_changes(part);
 	part->op->at_disk++;
 	return true;
 }
@@ -339,11 +276,9 @@ static void part_done(struct nbd_conn *conn, struct nbd_part *part, int err)
 	op->at_disk--;
 	conn->at_disk--;
 	if (part->alone)
-		conn->alone = conn->merging = false;
-	if (part_changes(part)) {
-		conn->writes--;
-		kick_others(conn);
-	}
+		conn->alone = false;
+	if (part_changes(part))
+		nbd_turn_end(&conn->turn);
 	if (err && !op->err)
 		op->err = err;
 	part->out.sent = NULL;
@@ -494,6 +429,24 @@ void nbd_conn_came(struct nbd_conn *conn, size_t len)
 		conn->part->filled += (uint32_t)direct;
 }
 
+/* No more of the current op, but for the data that comes with it. */
+static void give_up(struct nbd_conn *conn, struct nbd_op *op)
+{
+	uint32_t here = op->next;
+
+	if (conn->part) {
+		here += conn->part->filled;
+		part_free(conn, conn->part);
+		conn->part = NULL;
+		nbd_turn_leave(&conn->turn);
+	}
+	if (op->rq.type == NBD_WRITE)
+		op->drop = op->rq.len - here;
+	op->next = op->rq.len;
+	if (!op->drop)
+		op_cut(conn, op);
+}
+
 /* One step of the current op; false: it cannot go on now. */
 static bool go_on(struct nbd_conn *conn)
 {
@@ -505,12 +458,8 @@ static bool go_on(struct nbd_conn *conn)
 	conn->hungry = op->drop;
 	if (conn->hungry)
 		return false;
-	if (!conn->part && (op->err || op->nothing)) {
-		if (op->rq.type == NBD_WRITE)
-			op->drop = op->rq.len - op->next;
-		op->next = op->rq.len;
-		if (!op->drop)
-			op_cut(conn, op);
+	if (op->err || op->nothing) {
+		give_up(conn, op);
 		return true;
 	}
 	if (!conn->part)

@@ -11,9 +11,9 @@
  *
  * The client may ask for any bytes, the disk takes whole blocks.  A read's
  * part covers the blocks, and the answer is cut from it.  A write is cut at
- * block edges; a part that is less than a block is read, changed and written,
- * and while that lasts no client writes: other parts of this client wait,
- * and those of the disk's other NBD clients.
+ * block edges; a part that is less than a block is merged: read, changed and
+ * written. While that lasts nothing else of this client is at the disk, and
+ * no change of the disk's other NBD clients (nbd-turn.h).
  *
  * A simple reply has one header and no way to say later that the data is
  * bad.  A read that takes more than one part and gets a simple reply is done
@@ -32,6 +32,7 @@
 #include "tapdisk/nbd-mem.h"
 #include "tapdisk/nbd-proto.h"
 #include "tapdisk/nbd-send.h"
+#include "tapdisk/nbd-turn.h"
 
 #define NBD_CONN_OPS   128u
 #define NBD_CONN_PARTS 128u
@@ -46,6 +47,7 @@ struct nbd_part;
 struct req;
 
 struct nbd_conn {
+	struct nbd_turn turn; /* first */
 	struct channel *ch;
 	struct nbd_proto proto;
 	struct nbd_send send;
@@ -65,15 +67,8 @@ struct nbd_conn {
 
 	unsigned open_ops;
 	unsigned at_disk; /* parts */
-	unsigned writes;  /* of them, those that change something */
 	bool alone;       /* one that suffers no other is at the disk */
-	bool merging;     /* and it reads, changes and writes */
 	bool broken;      /* the stream of answers cannot be continued */
-
-	/* Waiting for other clients' writes; 0: not. */
-	uint64_t waits_ns;
-	bool waits_merge;
-	struct deferred kick; /* run() is set by the transport */
 
 	uint64_t requests; /* statistics */
 };
@@ -93,9 +88,6 @@ void nbd_conn_serve(struct nbd_conn *conn);
 
 /* A request to the disk has ended. */
 void nbd_conn_complete(struct nbd_conn *conn, struct req *req);
-
-/* Take no more: let the other clients go on. */
-void nbd_conn_stop(struct nbd_conn *conn);
 
 /* Whether every op that is here is answered and its answer sent. */
 bool nbd_conn_idle(const struct nbd_conn *conn);

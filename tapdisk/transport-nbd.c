@@ -31,7 +31,7 @@
 #define HANDSHAKE_NS (30ull * 1000000000)
 
 struct nbd {
-	struct nbd_conn conn; /* first: the other clients look for it */
+	struct nbd_conn conn; /* first, see nbd-turn.h */
 	struct watch watch;
 	uint32_t events; /* that are watched; 0: none */
 	struct timer patience;
@@ -177,7 +177,7 @@ static void ready(struct watch *w, uint32_t events)
 
 static void kick(struct deferred *d)
 {
-	advance(container_of(d, struct nbd, conn.kick));
+	advance(container_of(d, struct nbd, conn.turn.kick));
 }
 
 static void lose_patience(struct timer *t)
@@ -223,7 +223,7 @@ static int nbd_open(struct channel *ch, const void *arg, struct err *err)
 	nbd->watch.fd = client->fd;
 	nbd->watch.ready = ready;
 	nbd->patience.fire = lose_patience;
-	nbd->conn.kick.run = kick;
+	nbd->conn.turn.kick.run = kick;
 	list_init(&nbd->patience.link);
 	list_init(&nbd->out.link);
 	ch->depth = NBD_CONN_DEPTH;
@@ -238,7 +238,7 @@ static int nbd_open(struct channel *ch, const void *arg, struct err *err)
 			 sizeof(one));
 	greet(nbd, info, client->oldstyle);
 	loop_timer(ch->loop, &nbd->patience, HANDSHAKE_NS);
-	loop_defer(ch->loop, &nbd->conn.kick);
+	loop_defer(ch->loop, &nbd->conn.turn.kick);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ static void nbd_stop(struct channel *ch)
 	struct nbd *nbd = ch->state;
 
 	nbd->running = false;
-	nbd_conn_stop(&nbd->conn);
+	nbd_turn_leave(&nbd->conn.turn);
 	watch(nbd, nbd->events & EPOLLOUT);
 }
 
