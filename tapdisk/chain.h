@@ -17,7 +17,6 @@
 #include "lib/err.h"
 #include "tapdisk/driver.h"
 
-struct chain_open;
 struct work;
 
 struct chain_args {
@@ -33,19 +32,20 @@ struct chain_args {
 
 /*
  * Opens asynchronously; done(arg, top, err) from the loop. On failure top is
- * NULL and nothing is left open. The layers below the top are read-only
- * except each format's own file, which is what its format is.
+ * NULL and nothing is left open. Parents are read-only, whatever args say; a
+ * chain that leads back to itself, or is more than 256 deep, is refused with
+ * -ELOOP. spec is copied. Returns -ENOMEM, and then done is not called, or 0.
  */
-void chain_open(const struct chain_args *args,
-		void (*done)(void *arg, struct image *top,
-			     const struct err *err),
-		void *arg);
+int chain_open(const struct chain_args *args,
+	       void (*done)(void *arg, struct image *top,
+			    const struct err *err),
+	       void *arg);
 
 /* No request may be in flight. */
 void chain_close(struct image *top, struct work *work, void (*done)(void *arg),
 		 void *arg);
 
-/* NULL if there is none of this name; -> its driver for "aio:", "vhd:" ... */
+/* The driver called so, now or in older times ("aio"); NULL: none is. */
 const struct driver *chain_driver(const char *name, size_t len);
 
 /* The number by which old tools know the driver, -1 if they do not. */
