@@ -9,8 +9,8 @@
 #include "tapdisk/vbd.h"
 
 /*
- * Open a channel to a vbd in any state but CLOSED and DEAD; it starts when
- * the vbd runs. arg is the transport's. name is copied.
+ * Open a channel to a vbd in any state but CLOSED and DEAD (-ENODEV); it
+ * starts when the vbd runs. arg is the transport's. name is copied.
  */
 int channel_open(struct channel **out, struct vbd *vbd,
 		 const struct transport *tr, const char *name, const void *arg,
@@ -18,13 +18,13 @@ int channel_open(struct channel **out, struct vbd *vbd,
 
 /*
  * Stop, wait for what is in flight, flush, close, free; then gone(arg), from
- * the loop. gone may be NULL. May be called again: the second gone is kept
- * too. A channel that dies by itself (channel_dead) is closed without it;
- * whoever keeps a pointer to one sets on_gone.
+ * the loop. gone may be NULL. May be called again, up to eight times: each
+ * gone is kept. The vbd closes its channels before it closes, and one may die
+ * by itself (channel_dead): whoever keeps a pointer to one sets on_gone.
  */
 void channel_close(struct channel *ch, void (*gone)(void *arg), void *arg);
 
-/* Called when the channel dies by itself, just before it is freed. */
+/* Called, whatever the reason, just before the channel is freed. */
 void channel_on_gone(struct channel *ch, void (*gone)(void *arg), void *arg);
 
 const struct vbd_counters *channel_counters(const struct channel *ch);

@@ -12,10 +12,19 @@
  *
  *	any -fatal-> DEAD -close-> CLOSED
  *
- * While it runs, requests go to the top image; while it is draining, paused
- * or opening they are kept in order; once it is dead they are answered -EIO.
+ * While it runs, requests go to the top image, at most VBD_DEPTH at once;
+ * while it is draining, paused or opening they are kept in order; once it is
+ * dead (that is, while it is closed by force) they are answered -EIO.
+ *
  * EAGAIN, EBUSY and EINTR from an image are tried again each second until
- * the request's time is over; nothing else is.
+ * the request's time is over; nothing else is.  A flush has no such time: a
+ * guest that sees one fail stops flushing for good.  Pausing waits for what
+ * the images have, not for what is to be tried again: that is kept, and its
+ * time starts anew when the disk runs again.  What an image does not answer
+ * in time is counted and logged, and waited for: its buffers are in use.
+ *
+ * If a client that may write cannot flush, the disk is write-through: every
+ * write goes down with REQ_FUA, and the images are told.
  */
 #ifndef TAPDISK_VBD_H
 #define TAPDISK_VBD_H
@@ -56,6 +65,8 @@ struct vbd_counters {
 	uint64_t flushes;
 	uint64_t discards;
 	uint64_t errors;
+	uint64_t retries;
+	uint64_t late; /* not answered in time, when last looked */
 };
 
 /* What a process's disks share. */
@@ -81,9 +92,14 @@ struct vbd_open {
  */
 struct vbd_call {
 	void (*done)(struct vbd_call *call, const struct err *err);
+
+	/* The vbd's own. */
+	struct deferred answer;
+	struct err err;
 };
 
 #define VBD_IN_FLIGHT_DEFAULT (16u << 20)
+#define VBD_DEPTH             256 /* most requests the images have at once */
 
 int vbd_new(struct vbd **out, const struct vbd_env *env, unsigned minor,
 	    struct err *err);
@@ -92,12 +108,16 @@ int vbd_new(struct vbd **out, const struct vbd_env *env, unsigned minor,
 void vbd_free(struct vbd *vbd);
 
 /*
- * One of these at a time. open: from CLOSED. pause: from RUNNING; a paused
- * one is at once done. resume: from PAUSED, with another spec or NULL for
- * the same; size, block size and read-only must be what they were, else
- * -EMEDIUMTYPE and it stays paused. close: from any; the channels are
- * closed first, and what they wait for is waited for unless force is true,
- * in which case it is answered -EIO as soon as the images let go of it.
+ * open: from CLOSED. pause: from RUNNING; a paused one is at once done.
+ * resume: from PAUSED, with another spec or NULL for the same; it tries ten
+ * times, a second apart. Size and block size must be what they were, else
+ * -EMEDIUMTYPE; on any failure it stays paused, with the spec it had. Each is
+ * answered -EINVAL in another state, -EBUSY while another one is under way.
+ *
+ * close: from any state, at any time; what else is under way ends with
+ * -ECANCELED. The channels are closed first. What they wait for is waited
+ * for while there are images; with force it is answered -EIO as soon as the
+ * images let go of it. A close may follow a close, to force it.
  */
 void vbd_open(struct vbd *vbd, const struct vbd_open *args,
 	      struct vbd_call *call);
@@ -123,7 +143,43 @@ unsigned vbd_outstanding(const struct vbd *vbd); /* requests */
 /* Its channels: list of struct channel by vbd_link. */
 struct list *vbd_channels(struct vbd *vbd);
 
-/* For channel.c: take a request; vbd_answer() of channel.h answers it. */
+/* Whether one of them makes it so. */
+bool vbd_write_through(const struct vbd *vbd);
+
+/* --- for channel.c -------------------------------------------------------- */
+
+struct arena;
+
+/* How a vbd speaks to its channels. close may be called more than once. */
+struct vbd_ops {
+	void (*start)(struct channel *ch);
+	void (*stop)(struct channel *ch);
+	void (*close)(struct channel *ch);
+};
+
+/* What every request begins with behind it, at req_extra(). */
+struct vbd_req {
+	struct list live;
+	struct vbd *vbd;
+	uint64_t start_ns;
+	uint64_t due_ns;
+	bool late;
+	void (*answer)(struct req *req);
+};
+
+/* Whether a channel may join. */
+bool vbd_accepts(const struct vbd *vbd);
+
+/* A channel comes and goes; with ops for all of them, the same each time. */
+void vbd_join(struct vbd *vbd, struct channel *ch, const struct vbd_ops *ops);
+void vbd_leave(struct vbd *vbd, struct channel *ch);
+
+/* Take a request; vr->answer(req) answers it, from the loop. */
 void vbd_submit(struct vbd *vbd, struct req *req);
+
+struct arena *vbd_arena(struct vbd *vbd);
+
+/* Count what was answered after that time. */
+void vbd_count(struct vbd_counters *c, const struct req *req, uint64_t usecs);
 
 #endif /* TAPDISK_VBD_H */
