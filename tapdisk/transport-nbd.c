@@ -47,16 +47,28 @@ struct nbd {
 _Static_assert(sizeof(((struct nbd *)0)->answer) >= NBD_GREETING_MAX,
 	       "the greeting is sent from there");
 
+/* The end, by whoever's wish; why is NULL if it is the client's. */
 static void die(struct nbd *nbd, int err, const char *why)
 {
+	struct channel *ch = nbd->conn.ch;
+
 	if (nbd->dead)
 		return;
 	nbd->dead = true;
 	loop_untimer(&nbd->patience);
 	if (nbd->events)
-		loop_unwatch(nbd->conn.ch->loop, &nbd->watch);
+		loop_unwatch(ch->loop, &nbd->watch);
 	nbd->events = 0;
-	channel_dead(nbd->conn.ch, err, why);
+	if (why)
+		channel_dead(ch, err, why);
+	else
+		channel_close(ch, NULL, NULL);
+}
+
+/* Not worth a line in the log: it went away without a word. */
+static bool gone(int err)
+{
+	return err == -EPIPE || err == -ECONNRESET;
 }
 
 /* Watch for what can be used, and for nothing else. */
@@ -125,7 +137,8 @@ static void advance(struct nbd *nbd)
 	do {
 		err = nbd_send_push(&conn->send, nbd->watch.fd);
 		if (err && err != -EAGAIN) {
-			die(nbd, err, "answers cannot be sent");
+			die(nbd, err,
+			    gone(err) ? NULL : "it cannot be sent to");
 			return;
 		}
 		if (in_handshake(nbd) && !list_linked(&nbd->out.link))
@@ -139,7 +152,7 @@ static void advance(struct nbd *nbd)
 		    "cannot be read");
 	else if ((nbd->finished || conn->proto.phase == NBD_OVER) &&
 		 nbd_conn_idle(conn))
-		die(nbd, 0, "it has disconnected");
+		die(nbd, 0, NULL);
 	watch(nbd, err == -EAGAIN);
 }
 
@@ -157,7 +170,8 @@ static void receive(struct nbd *nbd)
 	if (n < 0 && errno == EWOULDBLOCK)
 		n = 0;
 	else if (n < 0)
-		die(nbd, -errno, "nothing can be received");
+		die(nbd, -errno,
+		    gone(-errno) ? NULL : "it cannot be received from");
 	else if (!n)
 		nbd->finished = true;
 	if (!nbd->dead)
@@ -171,7 +185,7 @@ static void ready(struct watch *w, uint32_t events)
 	if (events & nbd->events & EPOLLIN)
 		receive(nbd);
 	else if (events & (EPOLLHUP | EPOLLERR))
-		die(nbd, 0, "it has hung up");
+		die(nbd, 0, NULL);
 	advance(nbd);
 }
 
