@@ -276,18 +276,6 @@ static void door_close(struct door *d)
 		(void)unlink(d->addr.sun_path); /* nothing else to do */
 }
 
-/* The core names no transport: it is looked for. */
-static const struct transport *find_transport(void)
-{
-	const struct transport *const *tr;
-
-	for (tr = transports; *tr; tr++) {
-		if (!strcmp((*tr)->name, "nbd"))
-			return *tr;
-	}
-	return NULL;
-}
-
 int nbd_listen_new(struct nbd_listen **out, struct vbd *vbd, const char *dir,
 		   pid_t pid, struct err *err)
 {
@@ -299,7 +287,7 @@ int nbd_listen_new(struct nbd_listen **out, struct vbd *vbd, const char *dir,
 		return err_set(err, -ENOMEM, "nbd: no memory");
 	l->vbd = vbd;
 	l->loop = vbd_env(vbd)->loop;
-	l->tr = find_transport();
+	l->tr = transports_find("nbd");
 	list_init(&l->couriers);
 	for (d = l->doors; d < l->doors + ARRAY_SIZE(l->doors); d++) {
 		d->l = l;

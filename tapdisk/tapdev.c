@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "compat/blktap2/blktap2.h"
 #include "lib/err.h"
@@ -98,17 +97,9 @@ void tapdev_detach(struct tapdev *tapdev)
 	free(tapdev);
 }
 
-static const struct transport *find_transport(void)
-{
-	for (const struct transport *const *t = transports; *t; t++)
-		if (!strcmp((*t)->name, "blktap2"))
-			return *t;
-	return NULL;
-}
-
 int tapdev_serve(struct tapdev *tapdev, struct vbd *vbd, struct err *err)
 {
-	const struct transport *tr = find_transport();
+	const struct transport *tr = transports_find("blktap2");
 	char name[32];
 	int ret;
 
