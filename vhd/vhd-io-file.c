@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -150,6 +152,16 @@ int vhd_io_file(struct vhd_io **out, int fd)
 	return 0;
 }
 
+/*
+ * A disk server locks what it writes exclusively and shares the lock of
+ * what it only reads.  A tool may work on a parent below running leaves, so
+ * it shares the lock too: no writer may be there, nor come until it is done.
+ */
+static bool is_written(int fd)
+{
+	return flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+}
+
 static int local_open(struct vhd_files *files, struct vhd_io **out,
 		      const char *name, unsigned flags, struct err *err)
 {
@@ -165,6 +177,12 @@ static int local_open(struct vhd_files *files, struct vhd_io **out,
 	fd = open(name, mode | O_CLOEXEC | O_NONBLOCK, 0644);
 	if (fd < 0)
 		return err_sys(err, "error opening %s", name);
+	if (flags & VHD_FILES_WRITE && is_written(fd)) {
+		(void)close(fd); /* nothing was written */
+		return err_set(err, -EBUSY,
+			       "%s: a disk server has it open for writing",
+			       name);
+	}
 	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
 		rc = err_set(err, -EINVAL, "%s: neither file nor device", name);
 	else

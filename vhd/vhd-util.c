@@ -24,6 +24,16 @@ const struct vhd_cmd vhd_cmds[] = {
 	  "[-m block, its bitmap] [-i sector, its bit] [-e sector, extents] "
 	  "[-a batmap] [-j block, its batmap bit] [-d block, its data] "
 	  "[-c count] [-r sectors] [-R bytes] [-x hex] [-h help]" },
+	{ "set", vhd_cmd_set,
+	  "<-n name> <-f field: hidden or marker> <-v value> [-h help]" },
+	{ "repair", vhd_cmd_repair,
+	  "<-n name> [-b use the backup footer] [--keyhash hash [--nonce "
+	  "nonce]] [-h help]" },
+	{ "modify", vhd_cmd_modify,
+	  "<-n name> [-p new parent [-m parent is raw]] "
+	  "[-s new physical size (bytes)] "
+	  "[-t type: differencing, dynamic or original] [-z kill data] "
+	  "[-h help]" },
 	{ "check", vhd_cmd_check,
 	  "<-n name> [-i ignore missing primary footers] "
 	  "[-I ignore parent uuids] [-t ignore timestamps] "

@@ -106,16 +106,27 @@ int vhd_footer_settle(struct vhd *vhd, struct err *err)
 
 int vhd_footer_write(struct vhd *vhd, struct err *err)
 {
-	int rc;
+	uint64_t end = vhd_end(vhd);
+	int rc = 0;
 
-	if (!vhd->primary)
-		return vhd_footer_settle(vhd, err);
+	/*
+	 * Its server died, or is one that takes no locks and lives: nothing
+	 * of the file is cut off.
+	 */
+	if (!vhd->primary && vhd->footer_off < end) {
+		rc = grow(vhd, end + VHD_FOOTER_BYTES);
+		vhd->footer_off = end;
+	}
+	if (rc)
+		return say(err, rc, "primary footer");
 	rc = put_copy(vhd, err);
 	if (!rc)
 		rc = say(err, put_footer(vhd, vhd->footer_off),
 			 "primary footer");
 	if (!rc)
 		rc = say(err, vhd->io->sync(vhd->io), "primary footer");
+	if (!rc)
+		vhd->primary = true;
 	return rc;
 }
 
