@@ -49,4 +49,11 @@ struct vhd_stats {
 int vhd_stats(struct vhd_chain *chain, struct vhd_stats *stats,
 	      struct err *err);
 
+/*
+ * Allocate the leaf's blocks that hold these sectors, and with data give it
+ * what the chain reads there. The leaf is open for writing.
+ */
+int vhd_fill(struct vhd_chain *chain, uint64_t first, uint64_t count, bool data,
+	     const struct vhd_progress *progress, struct err *err);
+
 #endif /* VHD_CHAIN_H */

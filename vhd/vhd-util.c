@@ -29,6 +29,11 @@ const struct vhd_cmd vhd_cmds[] = {
 	{ "repair", vhd_cmd_repair,
 	  "<-n name> [-b use the backup footer] [--keyhash hash [--nonce "
 	  "nonce]] [-h help]" },
+	{ "fill", vhd_cmd_fill,
+	  "<-n name> [-b BAT and bitmaps only] [-f from sector] "
+	  "[-t to sector] [-p progress] [-h help]" },
+	{ "coalesce", vhd_cmd_coalesce,
+	  "<-n name> [-s sparse] [-p progress] [-h help]" },
 	{ "modify", vhd_cmd_modify,
 	  "<-n name> [-p new parent [-m parent is raw]] "
 	  "[-s new physical size (bytes)] "
