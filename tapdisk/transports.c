@@ -9,10 +9,12 @@
 
 extern const struct transport blktap2_transport;
 extern const struct transport nbd_transport;
+extern const struct transport xenio_transport;
 
 const struct transport *const transports[] = {
 	&blktap2_transport,
 	&nbd_transport,
+	&xenio_transport,
 	NULL,
 };
 
