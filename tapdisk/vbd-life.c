@@ -139,7 +139,7 @@ static void drop_chain(struct vbd *vbd)
 
 void vbd_move_on(struct vbd *vbd)
 {
-	if (!list_empty(&vbd->kept))
+	if (!list_empty(&vbd->kept) || !list_empty(&vbd->retry))
 		vbd_send_kept(vbd);
 	if (vbd->state == VBD_RUNNING || vbd->busy || vbd->in_flight)
 		return;

@@ -75,6 +75,7 @@ void rig_wait(struct rig *rig, const bool *flag)
 
 void rig_pass(struct rig *rig, uint64_t ns)
 {
+	rig_settle(rig);
 	rig->now_ns += ns;
 	loop_set_now_ns(rig->loop, rig->now_ns);
 	rig_settle(rig);
@@ -162,7 +163,9 @@ int rig_op(struct rig *rig, struct mem_op *op)
 
 int rig_read(struct rig *rig, uint64_t off, void *buf, uint64_t len)
 {
-	struct mem_op op = { REQ_READ, .off = off, .len = len, .buf = buf };
+	struct mem_op op = {
+		.op = REQ_READ, .off = off, .len = len, .buf = buf
+	};
 
 	return rig_op(rig, &op);
 }
@@ -177,7 +180,7 @@ int rig_write(struct rig *rig, uint64_t off, const void *buf, uint64_t len)
 
 int rig_flush(struct rig *rig)
 {
-	struct mem_op op = { REQ_FLUSH };
+	struct mem_op op = { .op = REQ_FLUSH };
 
 	return rig_op(rig, &op);
 }
