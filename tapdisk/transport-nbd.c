@@ -143,7 +143,7 @@ static void advance(struct nbd *nbd)
 		}
 		if (in_handshake(nbd) && !list_linked(&nbd->out.link))
 			haggle(nbd);
-		if (nbd->running)
+		if (!in_handshake(nbd) && nbd->running)
 			nbd_conn_serve(conn);
 	} while (!err && !list_empty(&conn->send.queue));
 	if (conn->broken)
