@@ -188,7 +188,7 @@ static bool enter(struct xenio *x, const struct ring_req *r)
 			    0, r->nr_segs * (unsigned)sizeof(r->segs[0]),
 			    &xr->err);
 	else if (req->op == REQ_WRITE)
-		xenio_copy(&x->ring, req, &xr->r, blkif_fetch, &xr->err);
+		xenio_copy(&x->ring, req, &xr->r, false, &xr->err);
 	list_add_tail(&x->taken, &xr->link);
 	return true;
 }
@@ -288,7 +288,7 @@ static int check_indirect(struct xenio *x, struct xreq *xr)
 		return -EIO;
 	req->len = xr->r.sectors * XENIO_SECTOR;
 	if (req->op == REQ_WRITE)
-		xenio_copy(&x->ring, req, &xr->r, blkif_fetch, &xr->err);
+		xenio_copy(&x->ring, req, &xr->r, false, &xr->err);
 	return 0;
 }
 
@@ -330,7 +330,6 @@ static void submit_one(struct xenio *x, struct xreq *xr)
 	channel_put(x->ch, req);
 	/* A barrier may have waited for this one, or it was one. */
 	x->ring.blocked = false;
-	x->ring.more = true;
 }
 
 static void xenio_submit(struct blkif_ring *ring)
@@ -369,7 +368,7 @@ static void xenio_complete(struct channel *ch, struct req *req)
 		xr = channel_extra(xr->then);
 		xr->unsent = true;
 	} else if (req->op == REQ_READ && !req->err && !x->dead) {
-		xenio_copy(&x->ring, req, &xr->r, blkif_send, &xr->err);
+		xenio_copy(&x->ring, req, &xr->r, true, &xr->err);
 	}
 	if (req->err)
 		xr->err = req->err;

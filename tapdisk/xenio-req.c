@@ -66,15 +66,12 @@ uint64_t xenio_trim(const struct xenio_limits *l, struct ring_req *r)
 }
 
 void xenio_copy(struct blkif_ring *ring, const struct req *req,
-		const struct ring_req *r,
-		void (*copy)(struct blkif_ring *ring, void *local,
-			     uint32_t gref, unsigned off, unsigned len,
-			     int *err),
-		int *err)
+		const struct ring_req *r, bool to_guest, int *err)
 {
 	const struct iovec *iov = req->iov;
 	const struct ring_seg *s = r->segs;
 	unsigned off, len, some;
+	uint8_t *local;
 	size_t at = 0;
 
 	for (; s < r->segs + r->nr_segs; s++) {
@@ -88,8 +85,13 @@ void xenio_copy(struct blkif_ring *ring, const struct req *req,
 			some = len;
 			if (some > iov->iov_len - at)
 				some = (unsigned)(iov->iov_len - at);
-			copy(ring, (uint8_t *)iov->iov_base + at, s->gref, off,
-			     some, err);
+			local = (uint8_t *)iov->iov_base + at;
+			if (to_guest)
+				blkif_send(ring, local, s->gref, off, some,
+					   err);
+			else
+				blkif_fetch(ring, local, s->gref, off, some,
+					    err);
 		}
 	}
 }

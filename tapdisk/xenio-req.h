@@ -40,10 +40,6 @@ uint64_t xenio_trim(const struct xenio_limits *l, struct ring_req *r);
 
 /* Gather the copies between the guest's pages and req's buffers. */
 void xenio_copy(struct blkif_ring *ring, const struct req *req,
-		const struct ring_req *r,
-		void (*copy)(struct blkif_ring *ring, void *local,
-			     uint32_t gref, unsigned off, unsigned len,
-			     int *err),
-		int *err);
+		const struct ring_req *r, bool to_guest, int *err);
 
 #endif /* TAPDISK_XENIO_REQ_H */
