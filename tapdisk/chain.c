@@ -169,7 +169,7 @@ static int parse(struct chain *c, const char *spec)
 	if (c->left && c->layers[c->left - 1].drv->kind == DRIVER_FORMAT && raw)
 		return add_layer(c, raw, spec, strlen(spec));
 	if (colon)
-		return err_set(&c->err, -EINVAL, "no driver is called %.*s",
+		return err_set(&c->err, -ENOENT, "no driver is called %.*s",
 			       (int)(colon - spec), spec);
 	return err_set(&c->err, -EINVAL, "%s: no type before it", spec);
 }
