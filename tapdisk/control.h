@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * control.h - what control messages do to the disks of this process.
+ *
+ * PID, LIST, STATS, HELLO, DISK_INFO and DEBUG are answered at once, in
+ * every state.  The others change something: one of them runs at a time,
+ * the rest wait in order.  A message that fails has changed nothing.
+ */
+#ifndef TAPDISK_CONTROL_H
+#define TAPDISK_CONTROL_H
+
+#include <sys/types.h>
+
+struct control;
+struct err;
+struct metrics;
+struct server;
+struct vbd_env;
+
+struct control_env {
+	const struct vbd_env *vbd;
+	struct server *server;
+	struct metrics *metrics; /* NULL: there are none */
+	const char *dir;         /* the control directory */
+	pid_t pid;
+
+	/* The last disk is detached, or control_stop() is done. */
+	void (*ended)(void *arg);
+	void *arg;
+};
+
+int control_new(struct control **out, const struct control_env *env,
+		struct err *err);
+
+/* Close all disks, let what is in flight end, then env->ended(). */
+void control_stop(struct control *ctl);
+
+/* Write to the log what there is. */
+void control_dump(struct control *ctl);
+
+/* It has ended. */
+void control_free(struct control *ctl);
+
+#endif /* TAPDISK_CONTROL_H */
