@@ -59,6 +59,11 @@ struct raw {
 	struct iovec piece_iov;
 	struct list waiting;
 	struct image *img;
+
+	/* A zero that makes the file longer, one at a time. */
+	struct req *growing;
+	struct req grow;
+	struct list grow_waiting;
 };
 
 /* "in use by tapdisk 1234", as far as the kernel tells. */
@@ -216,6 +221,7 @@ static int raw_open(struct image *img, struct err *err)
 	int ret;
 
 	list_init(&raw->waiting);
+	list_init(&raw->grow_waiting);
 	raw->img = img;
 	ret = open_fd(img, raw, &st, err);
 	if (!ret)
@@ -340,20 +346,52 @@ static void bounce(struct raw *raw, struct req *req)
 		bounce_start(raw, req);
 }
 
+static void grow_start(struct raw *raw, struct req *req);
+
+static void grow_done(struct req *grow)
+{
+	struct raw *raw = container_of(grow, struct raw, grow);
+	struct image *img = raw->img;
+	struct list *link;
+
+	if (!grow->err && grow->off + grow->len > img->info.size)
+		img->info.size = grow->off + grow->len;
+	req_done(raw->growing, grow->err);
+	raw->growing = NULL;
+	link = list_pop(&raw->grow_waiting);
+	if (link)
+		grow_start(raw, container_of(link, struct req, answer.link));
+}
+
+/* The file may have no room: its size is not known before it is answered. */
+static void grow_start(struct raw *raw, struct req *req)
+{
+	if (raw->growing) {
+		list_add_tail(&raw->grow_waiting, &req->answer.link);
+		return;
+	}
+	raw->growing = req;
+	req_slice(&raw->grow, req, 0, req->len);
+	raw->grow.done = grow_done;
+	raw->grow.loop = raw->img->loop;
+	io_start(raw->img->io, raw->fd, &raw->grow);
+}
+
 static void raw_submit(struct image *img, struct req *req)
 {
 	struct raw *raw = img->state;
 	bool moves = req->op == REQ_READ || req->op == REQ_WRITE;
+	bool grows = img->grows && !raw->device &&
+		     req->off + req->len > img->info.size;
 
-	if (img->grows && !raw->device) {
-		if ((req->op == REQ_WRITE || req->op == REQ_ZERO) &&
-		    req->off + req->len > img->info.size)
-			img->info.size = req->off + req->len;
-		else if (req->op == REQ_RESIZE)
-			img->info.size = req->off;
-	}
+	if (grows && req->op == REQ_WRITE)
+		img->info.size = req->off + req->len;
+	else if (req->op == REQ_RESIZE && !raw->device)
+		img->info.size = req->off;
 	if (req->op == REQ_RESIZE && raw->device)
 		req_done(req, -EOPNOTSUPP);
+	else if (grows && req->op == REQ_ZERO)
+		grow_start(raw, req);
 	else if (moves && raw->direct && !aligned(raw, req))
 		bounce(raw, req);
 	else
