@@ -13,10 +13,11 @@ extern const struct driver fault_driver;
 extern const struct driver null_driver;
 extern const struct driver ram_driver;
 extern const struct driver raw_driver;
+extern const struct driver vhd_driver;
 
 const struct driver *const drivers[] = {
-	&fault_driver, &null_driver, &ram_driver,
-	&raw_driver,   &hold_driver, NULL,
+	&fault_driver, &null_driver, &ram_driver, &raw_driver,
+	&hold_driver,  &vhd_driver,  NULL,
 };
 
 const struct driver_alias driver_aliases[] = {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vhd-make.h - VHDs in a folder of the test's own.
+ *
+ * Names are paths within it: "base.vhd". What fails ends the test.
+ */
+#ifndef TESTS_VHD_MAKE_H
+#define TESTS_VHD_MAKE_H
+
+#include <stdint.h>
+
+/* A new folder; the process works in it from here on. */
+void vhd_make_folder(void);
+void vhd_make_gone(void); /* it, and all in it */
+
+void vhd_make(const char *name, uint64_t size);
+void vhd_make_fixed(const char *name, uint64_t size);
+void vhd_make_child(const char *name, const char *parent);
+
+/* The image is clean: no line of vhd_check() says otherwise. */
+void vhd_make_check(const char *name);
+
+#endif /* TESTS_VHD_MAKE_H */
