@@ -219,7 +219,7 @@ static void close_next(struct chain *c)
 
 	while ((link = list_pop(&c->doomed))) {
 		c->img = &container_of(link, struct image_box, link)->img;
-		if (c->img->drv->detach)
+		if (image_box(c->img)->attached && c->img->drv->detach)
 			c->img->drv->detach(c->img);
 		if (c->img->drv->close) {
 			c->job.run = close_run;
@@ -378,14 +378,11 @@ static void open_done(struct job *job)
 		give_up_layer(c);
 		return;
 	}
-	if (drv->attach && drv->attach(img, &c->err)) {
-		if (drv->close)
-			drv->close(img);
-		give_up_layer(c);
-		return;
-	}
 	c->below = img;
-	if (image_check(img, &c->err)) {
+	if (drv->attach)
+		c->ret = drv->attach(img, &c->err);
+	image_box(img)->attached = drv->attach && !c->ret;
+	if (c->ret || image_check(img, &c->err)) {
 		(void)err_wrap(&c->err, "%s:%s", drv->name, img->name);
 		give_up(c);
 	} else if (c->left) {

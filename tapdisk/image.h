@@ -30,6 +30,7 @@ struct image_box {
 
 	struct list link;    /* chain.c's, while it closes */
 	struct chain *chain; /* chain.c's, of the top */
+	bool attached;
 };
 
 static inline struct image_box *image_box(const struct image *img)

@@ -8,6 +8,7 @@
 
 #include "tapdisk/driver.h"
 #include "tests/lib/hold.h"
+#include "tests/lib/layer.h"
 
 extern const struct driver fault_driver;
 extern const struct driver null_driver;
@@ -16,8 +17,8 @@ extern const struct driver raw_driver;
 extern const struct driver vhd_driver;
 
 const struct driver *const drivers[] = {
-	&fault_driver, &null_driver, &ram_driver, &raw_driver,
-	&hold_driver,  &vhd_driver,  NULL,
+	&fault_driver, &null_driver, &ram_driver,   &raw_driver,
+	&vhd_driver,   &hold_driver, &layer_driver, NULL,
 };
 
 const struct driver_alias driver_aliases[] = {
