@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,16 +46,42 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static const char *program(void)
+/*
+ * $TAPDISK; beside the running program, or in the libexec beside its folder,
+ * so that what was built or installed together stays together; else where it
+ * was meant to be installed.
+ */
+static void find_program(char path[PATH_MAX])
 {
-	const char *path = getenv("TAPDISK");
+	static const char *const places[] = { "tapdisk", "../libexec/tapdisk" };
+	const char *wanted = getenv("TAPDISK");
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
 
-	return path && *path ? path : LIBEXECDIR "/tapdisk";
+	(void)snprintf(path, PATH_MAX, "%s",
+		       wanted && *wanted ? wanted
+					 : LIBEXECDIR "/tapdisk"); /* fits */
+	if ((wanted && *wanted) || n < 0)
+		return;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(*places); i++) {
+		char at[PATH_MAX];
+
+		n = snprintf(at, sizeof(at), "%.*s/%s", (int)(slash - self),
+			     self, places[i]);
+		if (n > 0 && (size_t)n < sizeof(at) && !access(at, X_OK)) {
+			memcpy(path, at, (size_t)n + 1);
+			return;
+		}
+	}
 }
 
 static void run_child(const char *dir, struct stream *out, struct stream *err)
 {
 	int null = open("/dev/null", O_RDWR);
+	char path[PATH_MAX];
 	sigset_t none;
 
 	(void)sigemptyset(&none);                    /* cannot fail */
@@ -67,8 +94,9 @@ static void run_child(const char *dir, struct stream *out, struct stream *err)
 		for (int fd = 3; fd < 1024; fd++)
 			(void)close(fd); /* most are not open */
 	}
-	execl(program(), "tapdisk", (char *)NULL);
-	dprintf(2, "%s: %s\n", program(), strerror(errno));
+	find_program(path);
+	execl(path, "tapdisk", (char *)NULL);
+	dprintf(2, "%s: %s\n", path, strerror(errno));
 	_exit(errno == ENOENT ? ENOENT : 1);
 }
 
