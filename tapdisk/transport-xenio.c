@@ -499,20 +499,27 @@ static void xenio_stop(struct channel *ch)
 	loop_untimer(&x->retry);
 }
 
+/* The first two are what older tools read, in their order. */
 static void xenio_stats(const struct channel *ch, struct json *out)
 {
 	const struct xenio *x = ch->state;
 	const struct blkif_counters *c = &x->ring.counters;
 
+	json_array(out, "kicks");
+	json_uint(out, NULL, c->events);
+	json_uint(out, NULL, c->notifies);
+	json_end(out);
+	json_object(out, "errors");
+	json_uint(out, "msg", x->refused);
+	json_uint(out, "map", 0);
+	json_uint(out, "vbd", x->errors);
+	json_uint(out, "img", 0);
+	json_end(out);
 	json_uint(out, "entries", ring_entries(x->ring.ring));
 	json_uint(out, "in_flight", x->ring.in_flight);
 	json_uint(out, "taken", c->taken);
-	json_uint(out, "refused", x->refused);
-	json_uint(out, "errors", x->errors);
-	json_uint(out, "events", c->events);
 	json_uint(out, "looks", c->looks);
 	json_uint(out, "holds", c->holds);
-	json_uint(out, "notifies", c->notifies);
 	json_uint(out, "copied", c->copied);
 }
 
