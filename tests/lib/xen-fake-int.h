@@ -52,5 +52,7 @@ int fake_call(struct xen_fake *fake, enum xen_fake_call call);
 /* xen-fake-store.c: adds its calls to fake->xen. */
 void fake_store_new(struct xen_fake *fake);
 void fake_store_free(struct xen_fake *fake);
+/* Tell who watches for the end of domains. */
+void fake_store_release(struct xen_fake *fake);
 
 #endif /* TESTS_LIB_XEN_FAKE_INT_H */

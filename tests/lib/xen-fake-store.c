@@ -107,6 +107,11 @@ static void changed(struct xen_fake *fake, const char *path, bool removed)
 	}
 }
 
+void fake_store_release(struct xen_fake *fake)
+{
+	changed(fake, "@releaseDomain", false);
+}
+
 /* --- what both ends do -------------------------------------------------- */
 
 static struct tx *tx_of(struct xen_fake *fake, uint32_t id)

@@ -135,6 +135,7 @@ void xen_fake_destroy(struct xen_fake *fake, uint32_t domid)
 		if (fake->ports->port[i].domid == domid)
 			atomic_store(&fake->ports->port[i].allocated, 0);
 	}
+	fake_store_release(fake);
 }
 
 void *xen_fake_memory(struct xen_fake *fake, uint32_t domid)
