@@ -263,6 +263,13 @@ unsigned supervise_domid(struct xen *xen)
 	return (unsigned)n;
 }
 
+static void type_path(const struct supervise *sv, unsigned i, char *out,
+		      size_t size)
+{
+	(void)snprintf(out, size, "/local/domain/%u/backend/%s",
+		       sv->opt.env.domid, sv->opt.types[i]); /* it fits */
+}
+
 static int watch_all(struct supervise *sv, struct err *err)
 {
 	const struct device_env *env = &sv->opt.env;
@@ -276,9 +283,7 @@ static int watch_all(struct supervise *sv, struct err *err)
 	/* Not given to every driver domain; F's end is seen without it. */
 	(void)env->xen->watch(env->xen, RELEASE, TOKEN);
 	for (unsigned i = 0; i < sv->opt.ntypes; i++) {
-		(void)snprintf(path, sizeof(path), /* it fits */
-			       "/local/domain/%u/backend/%s", env->domid,
-			       sv->opt.types[i]);
+		type_path(sv, i, path, sizeof(path));
 		rc = env->xen->watch(env->xen, path, TOKEN);
 		if (rc < 0)
 			return err_set(err, rc, "xenstore: watch %s: %s", path,
@@ -315,12 +320,21 @@ int supervise_new(struct supervise **out,
 void supervise_free(struct supervise *sv)
 {
 	struct list *link;
+	struct xen *xen;
+	char path[128];
 
 	if (!sv)
 		return;
+	xen = sv->opt.env.xen;
 	while ((link = sv->entries.next) != &sv->entries)
 		drop(container_of(link, struct entry, link));
 	loop_untimer(&sv->more);
+	/* They may not be there; and the store ends them with us. */
+	(void)xen->unwatch(xen, RELEASE, TOKEN);
+	for (unsigned i = 0; i < sv->opt.ntypes; i++) {
+		type_path(sv, i, path, sizeof(path));
+		(void)xen->unwatch(xen, path, TOKEN);
+	}
 	if (sv->watching)
 		loop_unwatch(sv->opt.env.loop, &sv->watch);
 	free(sv);
