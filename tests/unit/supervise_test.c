@@ -8,147 +8,148 @@
 #include <string.h>
 
 #include "tests/lib/test.h"
-#include "tests/lib/xenio-rig.h"
+#include "tests/lib/xenio-host.h"
 #include "xenio/supervise.h"
 
 #define DOM  5u
-#define DEV  RIG_DEV
-#define DEV2 (RIG_DEV + 16)
+#define DEV  HOST_DEV
+#define DEV2 (HOST_DEV + 16)
 
 static void two_disks_go_to_their_own_tapdisks(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	stub_disk(rig_tapdisk(rig, 0), 1000, 0, 0);
-	stub_disk(rig_tapdisk(rig, 1), 2000, 0, 0);
-	rig_connect(rig, DOM, DEV, 0);
-	rig_connect(rig, DOM, DEV2, 1);
-	assert_int_equal(rig_back(rig, DOM, DEV, "sectors"), 1000);
-	assert_int_equal(rig_back(rig, DOM, DEV2, "sectors"), 2000);
-	assert_int_equal(stub_last(rig_tapdisk(rig, 1))->u.ring.devid, DEV2);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 0)), 1);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 1)), 1);
+	stub_disk(host_tapdisk(host, 0), 1000, 0, 0);
+	stub_disk(host_tapdisk(host, 1), 2000, 0, 0);
+	host_connect(host, DOM, DEV, 0);
+	host_connect(host, DOM, DEV2, 1);
+	assert_int_equal(host_back(host, DOM, DEV, "sectors"), 1000);
+	assert_int_equal(host_back(host, DOM, DEV2, "sectors"), 2000);
+	assert_int_equal(stub_last(host_tapdisk(host, 1))->u.ring.devid, DEV2);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 1);
+	assert_int_equal(stub_rings(host_tapdisk(host, 1)), 1);
 }
 
 static void a_guest_and_its_stubdomain_share_a_tapdisk(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	rig_connect(rig, DOM, DEV, 0);
-	rig_connect(rig, DOM + 1, DEV, 0);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 0)), 2);
-	rig_remove(rig, DOM, DEV);
-	rig_run(rig);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 0)), 1);
-	assert_int_equal(rig_back(rig, DOM + 1, DEV, "state"), 4);
+	host_connect(host, DOM, DEV, 0);
+	host_connect(host, DOM + 1, DEV, 0);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 2);
+	host_remove(host, DOM, DEV);
+	host_run(host);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 1);
+	assert_int_equal(host_back(host, DOM + 1, DEV, "state"), 4);
 }
 
 static void domain_0_is_a_guest_too(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	rig_connect(rig, 0, DEV, 0);
-	assert_int_equal(stub_last(rig_tapdisk(rig, 0))->u.ring.domid, 0);
-	rig_unplug(rig, 0, DEV);
-	rig_front(rig, 0, DEV, 6);
-	rig_run(rig);
-	assert_int_equal(rig_back(rig, 0, DEV, "state"), 6);
+	host_connect(host, 0, DEV, 0);
+	assert_int_equal(stub_last(host_tapdisk(host, 0))->u.ring.domid, 0);
+	host_unplug(host, 0, DEV);
+	host_front(host, 0, DEV, 6);
+	host_run(host);
+	assert_int_equal(host_back(host, 0, DEV, "state"), 6);
 }
 
 static void a_hung_tapdisk_concerns_its_own_disk(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	stub_hang(rig_tapdisk(rig, 0), WIRE_DISK_INFO);
-	rig_create(rig, DOM, DEV, "w");
-	rig_plug(rig, DOM, DEV, 0);
-	rig_ring(rig, DOM, DEV, 8);
-	rig_run(rig);
-	assert_int_equal(rig_back(rig, DOM, DEV, "state"), 2);
-	rig_connect(rig, DOM, DEV2, 1);
-	assert_int_equal(rig_back(rig, DOM, DEV, "state"), 2);
+	stub_hang(host_tapdisk(host, 0), WIRE_DISK_INFO);
+	host_create(host, DOM, DEV, "w");
+	host_plug(host, DOM, DEV, 0);
+	host_ring(host, DOM, DEV, 8);
+	host_run(host);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 2);
+	host_connect(host, DOM, DEV2, 1);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 2);
 }
 
 static void a_disk_can_be_plugged_a_hundred_times(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
 	for (unsigned i = 0; i < 100; i++) {
-		rig_connect(rig, DOM, DEV, 0);
-		rig_unplug(rig, DOM, DEV);
-		rig_front(rig, DOM, DEV, 6);
-		rig_run(rig);
-		assert_int_equal(rig_back(rig, DOM, DEV, "state"), 6);
-		rig_remove(rig, DOM, DEV);
-		rig_run(rig);
+		host_connect(host, DOM, DEV, 0);
+		host_unplug(host, DOM, DEV);
+		host_front(host, DOM, DEV, 6);
+		host_run(host);
+		assert_int_equal(host_back(host, DOM, DEV, "state"), 6);
+		host_remove(host, DOM, DEV);
+		host_run(host);
 	}
-	assert_int_equal(supervise_count(rig->sv), 0);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 0)), 0);
-	assert_int_equal(stub_count(rig_tapdisk(rig, 0), WIRE_DISCONNECT), 100);
-	assert_int_equal(xen_fake_watches(rig->fake), 3);
+	assert_int_equal(supervise_count(host->sv), 0);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
+	assert_int_equal(stub_count(host_tapdisk(host, 0), WIRE_DISCONNECT),
+			 100);
+	assert_int_equal(xen_fake_watches(host->fake), 3);
 }
 
 /* Removed and made again before anybody looked. */
 static void a_disk_replaced_at_once_is_a_new_one(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	stub_disk(rig_tapdisk(rig, 1), 3000, 0, 0);
+	stub_disk(host_tapdisk(host, 1), 3000, 0, 0);
 	for (unsigned i = 0; i < 10; i++) {
-		rig_connect(rig, DOM, DEV, i % 2);
-		rig_remove(rig, DOM, DEV);
+		host_connect(host, DOM, DEV, i % 2);
+		host_remove(host, DOM, DEV);
 	}
-	rig_run(rig);
-	assert_int_equal(supervise_count(rig->sv), 0);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 0)), 0);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 1)), 0);
+	host_run(host);
+	assert_int_equal(supervise_count(host->sv), 0);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
+	assert_int_equal(stub_rings(host_tapdisk(host, 1)), 0);
 }
 
 static void a_storm_of_states_costs_a_bounded_number_of_looks(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 	unsigned before;
 
-	rig_connect(rig, DOM, DEV, 0);
-	rig_connect(rig, DOM + 1, DEV, 0);
-	before = xen_fake_count(rig->fake, XEN_FAKE_BEGIN);
+	host_connect(host, DOM, DEV, 0);
+	host_connect(host, DOM + 1, DEV, 0);
+	before = xen_fake_count(host->fake, XEN_FAKE_BEGIN);
 	for (unsigned ms = 0; ms < 2000; ms += 10) {
 		for (int i = 0; i < 20; i++)
-			rig_front(rig, DOM, DEV, i % 9);
-		rig_pass(rig, 10);
+			host_front(host, DOM, DEV, i % 9);
+		host_pass(host, 10);
 	}
 	/* 4000 changes; a look is one transaction, an act at most three. */
-	assert_true(xen_fake_count(rig->fake, XEN_FAKE_BEGIN) - before <
+	assert_true(xen_fake_count(host->fake, XEN_FAKE_BEGIN) - before <
 		    2 * 40 * 4);
 	/* The other guest's disk is served in the middle of it. */
-	rig_unplug(rig, DOM + 1, DEV);
+	host_unplug(host, DOM + 1, DEV);
 	for (int i = 0; i < 1000; i++)
-		rig_front(rig, DOM, DEV, 3 + i % 3);
-	rig_front(rig, DOM + 1, DEV, 6);
-	rig_pass(rig, 50);
-	assert_int_equal(rig_back(rig, DOM + 1, DEV, "state"), 6);
+		host_front(host, DOM, DEV, 3 + i % 3);
+	host_front(host, DOM + 1, DEV, 6);
+	host_pass(host, 50);
+	assert_int_equal(host_back(host, DOM + 1, DEV, "state"), 6);
 	/* And the storm's own converges when it is over. */
-	rig_front(rig, DOM, DEV, 6);
-	rig_pass(rig, 1000);
-	assert_int_equal(rig_back(rig, DOM, DEV, "state"), 6);
-	assert_int_equal(stub_rings(rig_tapdisk(rig, 0)), 0);
+	host_front(host, DOM, DEV, 6);
+	host_pass(host, 1000);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 6);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
 }
 
 static void a_transaction_that_conflicts_is_done_again(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
 	for (unsigned n = 1; n < 30; n++) {
-		rig_create(rig, DOM, DEV, "w");
-		rig_plug(rig, DOM, DEV, 0);
-		rig_ring(rig, DOM, DEV, 8);
-		xen_fake_conflicts(rig->fake, n);
-		rig_pass(rig, 2000);
-		assert_int_equal(rig_back(rig, DOM, DEV, "state"), 4);
-		assert_int_equal(xen_fake_transactions(rig->fake), 0);
-		rig_remove(rig, DOM, DEV);
-		rig_pass(rig, 1000);
-		assert_int_equal(supervise_count(rig->sv), 0);
+		host_create(host, DOM, DEV, "w");
+		host_plug(host, DOM, DEV, 0);
+		host_ring(host, DOM, DEV, 8);
+		xen_fake_conflicts(host->fake, n);
+		host_pass(host, 2000);
+		assert_int_equal(host_back(host, DOM, DEV, "state"), 4);
+		assert_int_equal(xen_fake_transactions(host->fake), 0);
+		host_remove(host, DOM, DEV);
+		host_pass(host, 1000);
+		assert_int_equal(supervise_count(host->sv), 0);
 	}
 }
 
@@ -159,49 +160,49 @@ static void one_failure_of_the_store_is_survived(void **state)
 		XEN_FAKE_BEGIN, XEN_FAKE_END,    XEN_FAKE_READ,
 		XEN_FAKE_WRITE, XEN_FAKE_REMOVE, XEN_FAKE_WATCH,
 	};
-	struct rig *rig = *state;
+	struct host *host = *state;
 
 	for (unsigned c = 0; c < sizeof(calls) / sizeof(calls[0]); c++) {
 		for (unsigned n = 1; n < 200; n += n < 20 ? 1 : 7) {
-			xen_fake_fail(rig->fake, calls[c], n, -EIO);
-			rig_create(rig, DOM, DEV, "w");
-			rig_plug(rig, DOM, DEV, 0);
-			rig_ring(rig, DOM, DEV, 8);
-			rig_pass(rig, 4000);
-			assert_int_equal(rig_back(rig, DOM, DEV, "state"), 4);
-			rig_remove(rig, DOM, DEV);
-			rig_pass(rig, 4000);
-			assert_int_equal(supervise_count(rig->sv), 0);
-			assert_int_equal(xen_fake_transactions(rig->fake), 0);
-			xen_fake_fail(rig->fake, XEN_FAKE_ANY, 0, 0);
+			xen_fake_fail(host->fake, calls[c], n, -EIO);
+			host_create(host, DOM, DEV, "w");
+			host_plug(host, DOM, DEV, 0);
+			host_ring(host, DOM, DEV, 8);
+			host_pass(host, 4000);
+			assert_int_equal(host_back(host, DOM, DEV, "state"), 4);
+			host_remove(host, DOM, DEV);
+			host_pass(host, 4000);
+			assert_int_equal(supervise_count(host->sv), 0);
+			assert_int_equal(xen_fake_transactions(host->fake), 0);
+			xen_fake_fail(host->fake, XEN_FAKE_ANY, 0, 0);
 		}
 	}
 }
 
 static void another_name_is_served_as_well(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	rig->type = "xenio";
-	rig_connect(rig, DOM, DEV, 0);
-	rig->type = "vbd3";
-	rig_connect(rig, DOM, DEV, 1);
-	assert_int_equal(supervise_count(rig->sv), 2);
+	host->type = "xenio";
+	host_connect(host, DOM, DEV, 0);
+	host->type = "vbd3";
+	host_connect(host, DOM, DEV, 1);
+	assert_int_equal(supervise_count(host->sv), 2);
 }
 
 static void other_backends_are_left_alone(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	rig->type = "vbd";
-	rig_create(rig, DOM, DEV, "w");
-	rig_run(rig);
-	assert_int_equal(rig_back(rig, DOM, DEV, "state"), 1);
-	rig->type = "vbd3x";
-	rig_create(rig, DOM, DEV, "w");
-	rig_run(rig);
-	assert_int_equal(rig_back(rig, DOM, DEV, "state"), 1);
-	assert_int_equal(supervise_count(rig->sv), 0);
+	host->type = "vbd";
+	host_create(host, DOM, DEV, "w");
+	host_run(host);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 1);
+	host->type = "vbd3x";
+	host_create(host, DOM, DEV, "w");
+	host_run(host);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 1);
+	assert_int_equal(supervise_count(host->sv), 0);
 }
 
 static void names_that_are_no_numbers_are_left_alone(void **state)
@@ -215,80 +216,80 @@ static void names_that_are_no_numbers_are_left_alone(void **state)
 		"/local/domain/0/backend/vbd3/5",
 		"/local/domain/0/backend/vbd3//x",
 	};
-	struct rig *rig = *state;
+	struct host *host = *state;
 
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		(void)xen_fake_write(rig->fake, 0, paths[i], "/a");
-	rig_run(rig);
-	assert_int_equal(supervise_count(rig->sv), 0);
-	rig_stop(rig);
-	rig_start(rig);
-	rig_run(rig);
-	assert_int_equal(supervise_count(rig->sv), 0);
+		(void)xen_fake_write(host->fake, 0, paths[i], "/a");
+	host_run(host);
+	assert_int_equal(supervise_count(host->sv), 0);
+	host_stop(host);
+	host_start(host);
+	host_run(host);
+	assert_int_equal(supervise_count(host->sv), 0);
 }
 
 static void disks_that_were_there_before_are_found(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	rig_stop(rig);
-	rig_create(rig, DOM, DEV, "w");
-	rig_create(rig, DOM + 1, DEV, "r");
-	rig_start(rig);
-	rig_run(rig);
-	assert_int_equal(supervise_count(rig->sv), 2);
-	assert_int_equal(rig_back(rig, DOM, DEV, "state"), 2);
-	assert_int_equal(rig_back(rig, DOM + 1, DEV, "state"), 2);
+	host_stop(host);
+	host_create(host, DOM, DEV, "w");
+	host_create(host, DOM + 1, DEV, "r");
+	host_start(host);
+	host_run(host);
+	assert_int_equal(supervise_count(host->sv), 2);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 2);
+	assert_int_equal(host_back(host, DOM + 1, DEV, "state"), 2);
 }
 
 static int in_driver_domain(void **state)
 {
-	struct rig *rig;
+	struct host *host;
 
-	(void)rig_setup(state);
-	rig = *state;
-	rig_stop(rig);
-	rig->domid = 3;
-	rig_start(rig);
+	(void)host_setup(state);
+	host = *state;
+	host_stop(host);
+	host->domid = 3;
+	host_start(host);
 	return 0;
 }
 
 static void a_driver_domain_removes_the_directory_itself(void **state)
 {
-	struct rig *rig = *state;
+	struct host *host = *state;
 
-	rig_connect(rig, DOM, DEV, 0);
-	rig_unplug(rig, DOM, DEV);
-	rig_front(rig, DOM, DEV, 6);
-	rig_run(rig);
-	assert_int_equal(xen_fake_nodes(rig->fake,
+	host_connect(host, DOM, DEV, 0);
+	host_unplug(host, DOM, DEV);
+	host_front(host, DOM, DEV, 6);
+	host_run(host);
+	assert_int_equal(xen_fake_nodes(host->fake,
 					"/local/domain/3/backend/vbd3/5/51712"),
 			 0);
-	assert_int_equal(supervise_count(rig->sv), 0);
+	assert_int_equal(supervise_count(host->sv), 0);
 }
 
-#define on_rig(test)                                                           \
-	cmocka_unit_test_setup_teardown(test, rig_setup, rig_teardown)
+#define on_host(test)                                                          \
+	cmocka_unit_test_setup_teardown(test, host_setup, host_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		on_rig(two_disks_go_to_their_own_tapdisks),
-		on_rig(a_guest_and_its_stubdomain_share_a_tapdisk),
-		on_rig(domain_0_is_a_guest_too),
-		on_rig(a_hung_tapdisk_concerns_its_own_disk),
-		on_rig(a_disk_can_be_plugged_a_hundred_times),
-		on_rig(a_disk_replaced_at_once_is_a_new_one),
-		on_rig(a_storm_of_states_costs_a_bounded_number_of_looks),
-		on_rig(a_transaction_that_conflicts_is_done_again),
-		on_rig(one_failure_of_the_store_is_survived),
-		on_rig(another_name_is_served_as_well),
-		on_rig(other_backends_are_left_alone),
-		on_rig(names_that_are_no_numbers_are_left_alone),
-		on_rig(disks_that_were_there_before_are_found),
+		on_host(two_disks_go_to_their_own_tapdisks),
+		on_host(a_guest_and_its_stubdomain_share_a_tapdisk),
+		on_host(domain_0_is_a_guest_too),
+		on_host(a_hung_tapdisk_concerns_its_own_disk),
+		on_host(a_disk_can_be_plugged_a_hundred_times),
+		on_host(a_disk_replaced_at_once_is_a_new_one),
+		on_host(a_storm_of_states_costs_a_bounded_number_of_looks),
+		on_host(a_transaction_that_conflicts_is_done_again),
+		on_host(one_failure_of_the_store_is_survived),
+		on_host(another_name_is_served_as_well),
+		on_host(other_backends_are_left_alone),
+		on_host(names_that_are_no_numbers_are_left_alone),
+		on_host(disks_that_were_there_before_are_found),
 		cmocka_unit_test_setup_teardown(
 			a_driver_domain_removes_the_directory_itself,
-			in_driver_domain, rig_teardown),
+			in_driver_domain, host_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
