@@ -30,6 +30,7 @@
 #include "lib/err.h"
 #include "lib/loop.h"
 #include "lib/work.h"
+#include "tapdisk/driver.h"
 #include "tapdisk/io.h"
 #include "tapdisk/nbd-listen.h"
 #include "tapdisk/vbd.h"
@@ -332,7 +333,8 @@ int main(void)
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char image[TEXT], spec[TEXT + 8];
 
-	if (counter == MAP_FAILED || !mkdtemp(dir))
+	/* To name drivers here is what makes the linker look for them. */
+	if (counter == MAP_FAILED || !drivers[0] || !mkdtemp(dir))
 		give_up(dir);
 	(void)atexit(clean); /* else a directory is left */
 	(void)snprintf(image, sizeof(image), "%s/image", dir);
