@@ -9,7 +9,8 @@
  * one queue and at most 8 pages, and cannot hold one client to read-only.
  *
  * CONNECT may find the ring served already: the daemon was started anew.
- * Then nothing is disturbed, unless the ring is another one.
+ * Then nothing is disturbed, unless the ring is another one, or one that
+ * still ends: then DISCONNECT is what waits for it.
  */
 #include "xenio/device-impl.h"
 
@@ -234,7 +235,7 @@ static void ended_info(struct device *dev, int error, const struct err *err)
 
 static void ended_connect(struct device *dev, int error, const struct err *err)
 {
-	if (error == -EEXIST && !dev->tried) {
+	if ((error == -EEXIST || error == -EBUSY) && !dev->tried) {
 		dev->tried = true;
 		send_step(dev, DEVICE_RECONNECT);
 	} else if (error < 0 && error != -EALREADY) {

@@ -111,14 +111,13 @@ static void advertise(struct device *dev)
 	wrote(dev, rc);
 }
 
-/* A tapdisk of ours serves blocks of any size in sectors of 512 bytes. */
+/* sectors counts 512 bytes, whatever a sector's size. */
 static void put_sizes(const struct device *dev, struct device_nodes *nodes)
 {
-	uint32_t sector = dev->ours ? SECTOR : dev->sector_size;
-	uint32_t block = dev->ours ? dev->block_size : dev->sector_size;
+	uint32_t sector = dev->sector_size < SECTOR ? SECTOR : dev->sector_size;
+	uint32_t block = dev->block_size;
 
-	if (block < sector || block % sector ||
-	    dev->sectors % (block / SECTOR ? block / SECTOR : 1))
+	if (block < sector || block % sector || dev->sectors % (block / SECTOR))
 		block = sector;
 	device_store_put(nodes, "sectors", dev->sectors);
 	device_store_put(nodes, "sector-size", sector);
