@@ -49,7 +49,7 @@ until_() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
+		sleep "${poll:-0.1}"
 	done
 }
 
@@ -57,17 +57,18 @@ until_() {
 
 # The guest's parts are copied once: Xen's tools read them several times.
 guest_files() {
-	[ -e /tmp/guest/initrd ] && return
-	mkdir -p /tmp/guest/tree
-	cp $base/vmlinux /tmp/guest/vmlinux
-	install -m 755 /rig/t/guest-init /tmp/guest/tree/init
-	{ cat $base/guest.cpio $base/fio.cpio
-	  (cd /tmp/guest/tree && find . | cpio --quiet -o -H newc); } \
-		>/tmp/guest/initrd
+	local dir=/tmp/guest
+	[ -e $dir/small ] && return
+	mkdir -p $dir/tree
+	cp $base/vmlinux $dir/vmlinux
+	install -m 755 /rig/t/guest-init $dir/tree/init
+	(cd $dir/tree && find . | cpio --quiet -o -H newc) >$dir/init.cpio
+	cat $base/guest.cpio $base/fio.cpio $dir/init.cpio >$dir/initrd
+	cat $base/guest.cpio $dir/init.cpio >$dir/small
 }
 
-# guest_config NAME TYPE DISK...: and what is in $extra, for the command line
-# of its kernel, and in $config, for its configuration.
+# guest_config NAME TYPE DISK...: also $initrd ("small" is without fio),
+# $memory, $vcpus, $extra (its kernel's command line), $config (more lines).
 guest_config() {
 	local name=$1 type=$2 disk list=
 	shift 2
@@ -77,26 +78,35 @@ guest_config() {
 	cat <<-EOF
 		name="$name"
 		type="$type"
-		memory=400
+		memory=${memory:-400}
 		vcpus=${vcpus:-1}
 		kernel="/tmp/guest/vmlinux"
-		ramdisk="/tmp/guest/initrd"
+		ramdisk="/tmp/guest/${initrd:-initrd}"
 		extra="console=hvc0 quiet rdinit=/init ${extra-}"
 		on_poweroff="destroy"
+		on_reboot="restart"
 		on_crash="destroy"
 		disk=[ $list ]
 		${config-}
 	EOF
 }
 
-guest_ready() { grep -q '^>>0 0' "$consoles/guest-$1.log"; }
+# tap FORMAT VDEV FILE [ACCESS]: a disk line.
+tap() {
+	echo "backendtype=tap,format=$1,vdev=$2,access=${4-rw},target=$3"
+}
+
+# starts NAME: how often the guest has come up.
+starts() { grep -c '^>>0 0' "$consoles/guest-$1.log"; }
+guest_ready() { [ "$(starts "$1")" -ge "${2:-1}" ]; }
 
 guest() {
 	guest_files
 	rm -f "$consoles/guest-$1.log"
 	kill -HUP "$(cat /run/xenconsoled.pid)"
 	guest_config "$@" >"$tmp/$1.cfg"
-	xl create "$tmp/$1.cfg" && until_ 60 guest_ready "$1"
+	xl create "$tmp/$1.cfg" || return
+	until_ 60 guest_ready "$1" || { tail -n 5 "$consoles/guest-$1.log"; false; }
 }
 
 said() { grep -q "^>>$2 " "$consoles/guest-$1.log"; }
@@ -104,9 +114,12 @@ said() { grep -q "^>>$2 " "$consoles/guest-$1.log"; }
 # The answer is looked for by a number that is used once.
 in_guest() {
 	local log="$consoles/guest-$1.log" id=$BASHPID.$RANDOM tty
+	set -- "$1" "${2//\\$'\n'/}"
 	tty=$(xenstore-read "/local/domain/$(xl domid "$1")/console/tty") ||
 		return
 	echo "$id $2" >"$tty"
+	# Looking for the answer takes time that a measurement counts.
+	[ -z "${poll-}" ] || sleep "$poll"
 	until_ "${patience:-60}" said "$1" "$id" ||
 		{ echo "no answer from $1 to: $2"; return 1; }
 	sed -n "/^<<$id\$/,/^>>$id /p" "$log" | sed '1d;$d'
@@ -116,7 +129,66 @@ in_guest() {
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
 destroy() { xl destroy "$1" && until_ 20 gone "$1"; }
 
-sum() { sha256sum "$@" | cut -d' ' -f1; }
+# --- disks ------------------------------------------------------------------
+
+# The sum of nothing is no sum: two failures are not equal.
+some() {
+	local sum
+	read -r sum _
+	case $sum in
+	"" | e3b0c44298fc1c149afb*) echo "nothing-$BASHPID" ;;
+	*) echo "$sum" ;;
+	esac
+}
+sum() { sha256sum "$@" | some; }
+sum_in() { in_guest "$1" "sha256sum $2" | some; }
+
+# fio_in NAME DEVICE [OPTION]...: write it all at random, and verify.
+fio_in() {
+	local name=$1 device=$2
+	shift 2
+	patience=120 in_guest "$name" "fio --name=v --filename=$device --bs=4k \
+--rw=randwrite --iodepth=32 --ioengine=libaio --direct=1 \
+--verify=crc32c --size=16m $*"
+}
+
+# busy NAME DEVICE: write it and verify it, again and again, until "quiet".
+busy() {
+	fio="fio --name=b --filename=$2 --rw=randwrite --bs=16k --iodepth=32"
+	fio="$fio --ioengine=libaio --direct=1 --size=8m --verify=crc32c"
+	in_guest "$1" "rm -f /tmp/quiet /tmp/bad; echo >/tmp/rounds; \
+{ while [ ! -e /tmp/quiet ]; do $fio >/tmp/fio.log 2>&1 || break; \
+echo round >>/tmp/rounds; done; [ -e /tmp/quiet ] || touch /tmp/bad; \
+touch /tmp/over; } &"
+}
+
+# worked NAME [ROUNDS]: so many rounds are done since busy began.
+worked() { [ "$(in_guest "$1" 'grep -c round /tmp/rounds')" -ge "${2:-1}" ]; }
+quiet() {
+	in_guest "$1" 'touch /tmp/quiet; while [ ! -e /tmp/over ]; do sleep 1; \
+done; cat /tmp/fio.log; [ ! -e /tmp/bad ]'
+}
+
+# serve TYPE:FILE: a tapdisk without Xen; sets $address, for NBD clients.
+serve() {
+	local pid minor
+	tap-ctl create -t xenio -a "$1" >/dev/null || return
+	read -r pid minor _ < <(tap-ctl list -t "${1%%:*}" -f "${1#*:}" |
+		sed 's/pid=//; s/minor=//')
+	served="-p $pid -m $minor"
+	address="nbd+unix:///?socket=/run/blktap-control/nbd$pid.$minor"
+}
+# shellcheck disable=SC2086
+unserve() { tap-ctl destroy $served; }
+
+# fill TYPE:FILE RAW: copy a raw file into an image, through our tapdisk.
+fill() { serve "$1" && nbdcopy "$2" "$address" && unserve; }
+# image_sum TYPE:FILE: of what our tapdisk reads.
+image_sum() {
+	serve "$1" && nbdcopy "$address" - | sum && unserve
+}
+
+random() { dd if=/dev/urandom of="$1" bs=1M count="$2" 2>/dev/null; }
 
 # --- what may not be left -------------------------------------------------
 

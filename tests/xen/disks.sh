@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC1091,SC2154  # lib.sh, and what it sets
+# disks.sh - a guest of $type with a raw disk, a VHD, a chain of thirty and a
+# read-only disk: each is written, verified and compared with domain 0's view.
+set -u
+. ./lib.sh
+
+random "$tmp/content" 16
+truncate -s 16M "$tmp/raw"
+cp "$tmp/content" "$tmp/ro"
+vhd-util create -n "$tmp/a.vhd" -s 16
+vhd-util create -n "$tmp/0.vhd" -s 16
+fill "vhd:$tmp/0.vhd" "$tmp/content"
+for n in $(seq 29); do
+	vhd-util snapshot -n "$tmp/$n.vhd" -p "$tmp/$((n - 1)).vhd"
+done
+
+ok "a guest starts with a raw disk, a VHD, a chain of 30, a read-only one" \
+	guest g "$type" \
+	"$(tap raw xvda "$tmp/raw")" "$(tap vhd xvdb "$tmp/a.vhd")" \
+	"$(tap vhd xvdc "$tmp/29.vhd")" "$(tap raw xvdd "$tmp/ro" ro)"
+is "there are four tapdisks" "$(tap-ctl list | wc -l)" 4
+in_guest g dmesg | grep blkfront: | sed 's/^/  /'
+
+is "through thirty layers it reads the first" "$(sum_in g /dev/xvdc)" \
+	"$(sum "$tmp/content")"
+ok "a write to the read-only disk is refused" \
+	in_guest g '! dd if=/dev/zero of=/dev/xvdd count=1 2>/dev/null'
+is "it is read" "$(sum_in g /dev/xvdd)" "$(sum "$tmp/content")"
+for disk in xvda xvdb xvdc; do
+	ok "$disk: random writes are verified" fio_in g "/dev/$disk"
+done
+for disk in xvda xvdb xvdc; do
+	sums="${sums-}$disk $(sum_in g /dev/$disk)
+"
+done
+ok "the guest powers off" in_guest g 'sync'
+in_guest g 'poweroff -f' >/dev/null &
+ok "and is gone" until_ 30 gone g
+kill %1 2>/dev/null
+
+qemu-img convert -f vpc -O raw "$tmp/a.vhd" "$tmp/a.raw"
+is "domain 0 reads what the guest wrote" "xvda $(sum "$tmp/raw")
+xvdb $(head -c 16M "$tmp/a.raw" | sum)
+xvdc $(image_sum "vhd:$tmp/29.vhd")
+" "$sums"
+is "the read-only disk is as it was" "$(sum "$tmp/ro")" \
+	"$(sum "$tmp/content")"
+is "the first layer is as it was" "$(image_sum "vhd:$tmp/0.vhd")" \
+	"$(sum "$tmp/content")"
+for image in a 29; do
+	ok "$image.vhd is clean" vhd-util check -n "$tmp/$image.vhd"
+done
+finish

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC1091,SC2034  # disks.sh, which reads it
+# pvh.t - the disks of a PVH guest.
+# xen: 4.20
+type=pvh
+. ./disks.sh
