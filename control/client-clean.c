@@ -88,3 +88,24 @@ int tapctl_clean(const char *dir, pid_t pid)
 		(void)unlink(path); /* another may have */
 	return 0;
 }
+
+void tapctl_clean_all(const char *dir)
+{
+	char path[TAPCTL_PATH];
+	glob_t found = { 0 };
+	int pid;
+
+	if (tapctl_path(path, dir, "ctl*") < 0)
+		return;
+	(void)glob(path, 0, NULL, &found); /* none is fine */
+	(void)glob(SHM "/td3-*", found.gl_pathc ? GLOB_APPEND : 0, NULL,
+		   &found); /* likewise */
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *name = strrchr(found.gl_pathv[i], '/');
+
+		if (sscanf(name, "/ctl%d", &pid) == 1 ||
+		    sscanf(name, "/td3-%d", &pid) == 1)
+			(void)tapctl_clean(dir, pid); /* if it is dead */
+	}
+	globfree(&found);
+}

@@ -120,4 +120,7 @@ int tapctl_make_dirs(const char *dir, struct err *err);
 /* Remove sockets and metrics of a process that is no more; else -EBUSY. */
 int tapctl_clean(const char *dir, pid_t pid);
 
+/* The same for whatever process has left something. */
+void tapctl_clean_all(const char *dir);
+
 #endif /* CONTROL_CLIENT_H */

@@ -31,8 +31,7 @@ pids() {
 cleanup() {
 	local p
 	for p in $(pids); do
-		grep -qs tapdisk "/proc/$p/comm" || continue
-		kill -9 "$p"
+		grep -qs tapdisk "/proc/$p/comm" && kill -9 "$p"
 		rm -rf "/dev/shm/td3-$p"
 	done
 	rm -rf "$dir"

@@ -38,6 +38,8 @@ start_disk "aio:$dir/a.img"
 kill -9 "$pid"
 eventually is_gone "$pid"
 other=$(tap-ctl spawn)
+ok "the next one to start has removed its counters" \
+	test ! -e "/dev/shm/td3-$pid"
 ok "another takes over the minor of a dead one" \
 	tap-ctl attach -p "$other" -m 0
 kill -TERM "$other"
