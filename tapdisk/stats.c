@@ -32,7 +32,31 @@ static const char *old_name(const struct driver *drv)
 	return drv->name;
 }
 
-static void add_image(struct json *json, const struct image *img)
+/* A raw image's has always been there; of others, what they tell. */
+static void add_status(struct json *json, const struct image *img,
+		       struct vbd *vbd)
+{
+	bool raw = chain_type_number(img->drv) == 0;
+
+	if (!raw && !img->drv->stats) {
+		json_null(json, "status");
+		return;
+	}
+	json_object(json, "status");
+	if (raw) {
+		json_object(json, "reqs");
+		json_uint(json, "max", img->depth);
+		json_uint(json, "pending",
+			  img == vbd_image(vbd) ? vbd_outstanding(vbd) : 0);
+		json_end(json);
+	}
+	if (img->drv->stats)
+		img->drv->stats(img, json);
+	json_end(json);
+}
+
+static void add_image(struct json *json, const struct image *img,
+		      struct vbd *vbd)
 {
 	json_object(json, NULL);
 	json_string(json, "name", img->name);
@@ -41,13 +65,7 @@ static void add_image(struct json *json, const struct image *img)
 	json_object(json, "driver");
 	json_int(json, "type", chain_type_number(img->drv));
 	json_string(json, "name", old_name(img->drv));
-	if (img->drv->stats) {
-		json_object(json, "status");
-		img->drv->stats(img, json);
-		json_end(json);
-	} else {
-		json_null(json, "status");
-	}
+	add_status(json, img, vbd);
 	json_end(json);
 	json_end(json);
 }
@@ -160,7 +178,7 @@ void stats_add(struct json *json, struct vbd *vbd)
 	add_pair(json, "secs", c->sectors);
 	json_array(json, "images");
 	for (const struct image *img = top; img; img = next(img))
-		add_image(json, img);
+		add_image(json, img, vbd);
 	json_end(json);
 	add_rings(json, "xenbus", vbd, true);
 	json_uint(json, "FIXME_enospc_redirect_count", 0);

@@ -19,6 +19,16 @@ fails_with 11 "an attached minor cannot be freed" tap-ctl free -m 0
 ok "open" tap-ctl open -p "$pid" -m 0 -a "aio:$dir/a.img"
 row="pid=$pid minor=0 state=0 args=aio:$dir/a.img"
 is "open: state 0, name" "$(tap-ctl list)" "$row"
+stats=$(tap-ctl stats -p "$pid" -m 0)
+has "stats have the keys, order and spacing that others parse" "$stats" \
+	"{ \"name\": \"aio:$dir/a.img\", \"secs\": [ 0, 0 ], \"images\": [ { \
+\"name\": \"$dir/a.img\", \"hits\": [ 0, 0 ], \"fail\": [ 0, 0 ], \"driver\": { \
+\"type\": 0, \"name\": \"aio\", \"status\": { \"reqs\": { \"max\": "
+has "also behind the images" "$stats" \
+	", \"pending\": 0 } } } } ], \"FIXME_enospc_redirect_count\": 0, \
+\"nbd_mirror_failed\": 0, \"reqs_outstanding\": 0, \"read_caching\": \"false\", "
+is "they are a line, and an empty one" \
+	"$(tap-ctl stats -p "$pid" -m 0 | wc -l)" 2
 ok "the NBD socket is there when open returns" test -S "$run/nbd$pid.0"
 is "the control directory is private" "$(stat -c %a "$run")" 700
 is "the control socket is private" "$(stat -c %a "$run/ctl$pid")" 600
@@ -38,6 +48,7 @@ ok "a closed disk can be opened again" \
 	tap-ctl open -p "$pid" -m 0 -a "aio:$dir/a.img" -R -D -t 40
 ok "forced close" tap-ctl close -p "$pid" -m 0 -f
 ok "detach" tap-ctl detach -p "$pid" -m 0
+ok "its socket is gone with the answer" test ! -e "$run/ctl$pid"
 is "the marker is left" "$(tap-ctl list)" "minor=0"
 ok "the tapdisk ends with its last disk" eventually is_gone "$pid"
 ok "free" tap-ctl free -m 0
