@@ -34,6 +34,7 @@ void req_done(struct req *req, int err)
 	req->err = err;
 	if (err && req->counters)
 		count_failure(req);
+	req->counters = NULL; /* the image may be gone before the request */
 	req->answer.run = answered;
 	loop_defer(req->loop, &req->answer);
 }

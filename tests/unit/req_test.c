@@ -124,7 +124,8 @@ static void an_answer_comes_from_the_loop(void **state)
 	assert_int_equal(req.err, -EIO);
 	assert_int_equal(counters.fail[1], 2);
 	assert_int_equal(counters.hits[1], 6);
-	req_done(&req, 0); /* it may be used again */
+	assert_null(req.counters); /* its image may be gone by now */
+	req_done(&req, 0);         /* it may be used again */
 	assert_true(loop_turn(loop));
 	assert_int_equal(answers, 2);
 	assert_int_equal(counters.fail[1], 2);
