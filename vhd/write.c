@@ -216,7 +216,8 @@ int vhd_write_end(struct vhd *vhd, struct err *err)
 	rc = vhd->io->size(vhd->io, &vhd->file_size);
 	if (rc)
 		return say(err, rc, "primary footer");
-	if (vhd->batmap.dirty)
+	/* One that a crash has cut in two is of no use until written anew. */
+	if (vhd->batmap.dirty || !vhd->batmap.trusted)
 		rc = vhd_batmap_write(vhd, err);
 	if (!rc)
 		rc = vhd_footer_settle(vhd, err);
