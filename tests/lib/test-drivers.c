@@ -9,6 +9,7 @@
 #include "tapdisk/driver.h"
 #include "tests/lib/hold.h"
 #include "tests/lib/layer.h"
+#include "tests/lib/store.h"
 
 extern const struct driver fault_driver;
 extern const struct driver null_driver;
@@ -17,8 +18,8 @@ extern const struct driver raw_driver;
 extern const struct driver vhd_driver;
 
 const struct driver *const drivers[] = {
-	&fault_driver, &null_driver, &ram_driver,   &raw_driver,
-	&vhd_driver,   &hold_driver, &layer_driver, NULL,
+	&fault_driver, &null_driver,  &ram_driver,   &raw_driver, &vhd_driver,
+	&hold_driver,  &layer_driver, &store_driver, NULL,
 };
 
 const struct driver_alias driver_aliases[] = {
