@@ -20,7 +20,8 @@
 
 #include "lib/err.h"
 
-#define BATCH 64
+#define BATCH       64
+#define WAIT_MAX_NS (60 * INT64_C(1000000000))
 
 struct loop {
 	int epoll;
@@ -220,11 +221,11 @@ static struct timer *first_timer(const struct loop *loop)
 	return container_of(loop->timers.next, struct timer, link);
 }
 
-/* For epoll_wait(): rounded up, so that what is waited for is due. */
-static int wait_ms(const struct loop *loop)
+/* Until the first timer is due; negative: for ever. */
+static int64_t wait_ns(const struct loop *loop)
 {
 	struct timer *t = first_timer(loop);
-	uint64_t ms;
+	uint64_t ns;
 
 	if (!list_empty(&loop->deferred) || loop->hooked)
 		return 0;
@@ -234,17 +235,36 @@ static int wait_ms(const struct loop *loop)
 		return 0;
 	if (loop->clock_stands)
 		return -1;
-	ms = (t->due_ns - loop->now_ns + 999999) / 1000000;
-	return ms < 60000 ? (int)ms : 60000;
+	ns = t->due_ns - loop->now_ns;
+	return ns < WAIT_MAX_NS ? (int64_t)ns : WAIT_MAX_NS;
 }
 
-static bool run_ready(struct loop *loop, int timeout)
+/*
+ * A tenth of a millisecond matters to a ring. Kernels before 5.11 have no
+ * call for it: there it is rounded up, so that what is waited for is due.
+ */
+static int wait_ready(struct loop *loop, int64_t ns)
+{
+	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
+	int n;
+
+	if (ns <= 0)
+		return epoll_wait(loop->epoll, loop->events, BATCH,
+				  ns < 0 ? -1 : 0);
+	n = epoll_pwait2(loop->epoll, loop->events, BATCH, &ts, NULL);
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(loop->epoll, loop->events, BATCH,
+			       (int)((ns + 999999) / 1000000));
+	return n;
+}
+
+static bool run_ready(struct loop *loop, int64_t timeout_ns)
 {
 	struct watch *w;
 	uint32_t events;
 
 	loop->next = 0;
-	loop->ready = epoll_wait(loop->epoll, loop->events, BATCH, timeout);
+	loop->ready = wait_ready(loop, timeout_ns);
 	if (loop->ready < 0) {
 		assert(errno == EINTR);
 		loop->ready = 0;
@@ -313,9 +333,9 @@ static void run_hooks(struct loop *loop)
 	}
 }
 
-static bool turn(struct loop *loop, int timeout)
+static bool turn(struct loop *loop, int64_t timeout_ns)
 {
-	bool any = run_ready(loop, timeout);
+	bool any = run_ready(loop, timeout_ns);
 
 	any |= run_timers(loop);
 	any |= run_deferred(loop);
@@ -332,6 +352,6 @@ void loop_run(struct loop *loop)
 {
 	loop->owner = pthread_self();
 	while (!atomic_load(&loop->stop))
-		(void)turn(loop, wait_ms(loop)); /* stopped by loop_stop() */
+		(void)turn(loop, wait_ns(loop)); /* stopped by loop_stop() */
 	atomic_store(&loop->stop, false);
 }
