@@ -15,6 +15,7 @@
 
 #include "lib/bytes.h"
 #include "tests/lib/fake-channel.h"
+#include "tests/lib/test.h"
 
 #define TALK_ASKS 512
 
