@@ -30,6 +30,7 @@ static struct {
 	char topics[256]; /* ",ring,vbd,"; "" for none */
 	int file;         /* descriptor + 1; 0 for none */
 	void (*fn)(enum log_level level, const char *line);
+	bool trouble;
 } state;
 
 void log_open(const char *ident, bool foreground)
@@ -81,6 +82,11 @@ int log_file(const char *path)
 		(void)close(state.file - 1); /* lines only */
 	state.file = fd + 1;
 	return 0;
+}
+
+bool log_trouble(void)
+{
+	return state.trouble;
 }
 
 void log_set(void (*fn)(enum log_level level, const char *line))
@@ -137,6 +143,8 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
 	}
+	if (level <= LOG_LEVEL_WARN)
+		state.trouble = true;
 	if (state.fn)
 		state.fn(level, line);
 	else if (state.to_syslog)

@@ -33,6 +33,9 @@ bool log_debugs(const char *topic);
 /* Also append every line to this file; NULL to stop. -errno if it fails. */
 int log_file(const char *path);
 
+/* Whether an error or a warning was logged: the file is worth keeping. */
+bool log_trouble(void);
+
 /* For tests: where lines go instead. NULL for the usual place. */
 void log_set(void (*fn)(enum log_level level, const char *line));
 
