@@ -321,6 +321,8 @@ static int serve(const struct options *opt, int ready)
 	loop_run(p.env.loop);
 	log_info("tapdisk: ends");
 	finish(&p);
+	if (p.log[0] && !log_trouble())
+		(void)unlink(p.log); /* an administrator may have */
 	return 0;
 }
 

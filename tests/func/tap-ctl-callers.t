@@ -78,6 +78,9 @@ ok "script: remove" tap-ctl destroy -p "$pid" -m "$minor"
 is "script: the next list must not find it" \
 	"$(tap-ctl list -t aio -f "$f")" ""
 
+ok "script: who had no trouble leaves no log" \
+	eventually test ! -e "$dir/log/tapdisk.$pid.log"
+
 # A script that gives up half way: what it leaves can be found.
 name=$(tap-ctl allocate)
 minor=${name##*-}
@@ -88,4 +91,5 @@ fails_with 2 "script: open fails" \
 ok "script: detach" tap-ctl detach -p "$pid" -m "$minor"
 ok "script: free" tap-ctl free -m "$minor"
 ok "script: the tapdisk is gone" eventually is_gone "$pid"
+ok "script: but who had trouble does" test -s "$dir/log/tapdisk.$pid.log"
 done_testing
