@@ -122,6 +122,28 @@ int vhd_batmap_write_header(struct vhd *vhd, struct err *err)
 		  : 0;
 }
 
+/* In one write where they are neighbours, as they are everywhere. */
+static int write_both(struct vhd *vhd)
+{
+	struct vhd_batmap *bm = &vhd->batmap;
+	bool beside = bm->hdr.off == bm->at + VHD_SECTOR;
+	uint8_t *buf = malloc(VHD_SECTOR + bm->len);
+	int rc = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	vhd_batmap_encode(buf, &bm->hdr);
+	memcpy(buf + VHD_SECTOR, bm->map, bm->len);
+	if (!beside)
+		rc = vhd->io->pwrite(vhd->io, bm->map, bm->len, bm->hdr.off);
+	if (!rc)
+		rc = vhd->io->pwrite(vhd->io, buf,
+				     VHD_SECTOR + (beside ? bm->len : 0),
+				     bm->at);
+	free(buf);
+	return rc;
+}
+
 int vhd_batmap_write(struct vhd *vhd, struct err *err)
 {
 	struct vhd_batmap *bm = &vhd->batmap;
@@ -129,14 +151,11 @@ int vhd_batmap_write(struct vhd *vhd, struct err *err)
 
 	if (!bm->there)
 		return 0;
-	rc = vhd->io->pwrite(vhd->io, bm->map, bm->len, bm->hdr.off);
+	bm->hdr.checksum = vhd_checksum(bm->map, bm->len, VHD_NO_SUM);
+	rc = write_both(vhd);
 	if (rc)
 		return err_set(err, rc, "error writing batmap: %s",
 			       strerror(-rc));
-	bm->hdr.checksum = vhd_checksum(bm->map, bm->len, VHD_NO_SUM);
-	rc = vhd_batmap_write_header(vhd, err);
-	if (rc)
-		return rc;
 	bm->trusted = true;
 	bm->dirty = false;
 	return 0;

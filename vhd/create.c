@@ -44,6 +44,7 @@ static int check_new(const struct vhd_new *p, struct err *err)
 {
 	uint64_t size = p->max_size > p->size ? p->max_size : p->size;
 	uint64_t most = (uint64_t)VHD_MAX_BLOCKS * BLOCK_SIZE;
+	uint32_t block = p->block_size;
 
 	if (size > most)
 		return err_set(err, -EINVAL,
@@ -51,6 +52,9 @@ static int check_new(const struct vhd_new *p, struct err *err)
 			       "blocks of 2 MiB)",
 			       (unsigned long long)size,
 			       (unsigned long long)most, VHD_MAX_BLOCKS);
+	if (block && (block < 4096 || block > BLOCK_SIZE ||
+		      (block & (block - 1)) || size / block > UINT32_MAX / 8))
+		return err_set(err, -EINVAL, "block size %u", block);
 	if (p->type == VHD_DIFFERENCING && (!p->parent || !p->locator))
 		return err_set(err, -EINVAL, "no parent given");
 	return 0;
@@ -190,10 +194,11 @@ static int create_dynamic(struct vhd *vhd, const struct vhd_new *p,
 	int rc;
 
 	h->table_off = TABLE_OFF;
-	h->block_size = BLOCK_SIZE;
-	h->max_bat = (uint32_t)(bytes_round_up(max, BLOCK_SIZE) / BLOCK_SIZE);
-	vhd->blocks =
-		(uint32_t)(bytes_round_up(p->size, BLOCK_SIZE) / BLOCK_SIZE);
+	h->block_size = p->block_size ? p->block_size : BLOCK_SIZE;
+	h->max_bat =
+		(uint32_t)(bytes_round_up(max, h->block_size) / h->block_size);
+	vhd->blocks = (uint32_t)(bytes_round_up(p->size, h->block_size) /
+				 h->block_size);
 	vhd->bat = malloc((size_t)vhd_table_bytes(h->max_bat) + 1);
 	if (!vhd->bat || new_batmap(vhd))
 		return err_set(err, -ENOMEM, "allocating the BAT");

@@ -56,16 +56,32 @@ static int grow(struct vhd *vhd, uint64_t size)
 	return rc;
 }
 
+/*
+ * A footer at off, with which the file may become longer: by that one write,
+ * so that there is no instant at which it ends without a footer.
+ */
+static int put_longer(struct vhd *vhd, uint64_t off)
+{
+	uint64_t was = vhd->file_size, want = off + VHD_FOOTER_BYTES;
+	int rc =
+		want > was && !vhd->io->resize ? -ENOSPC : put_footer(vhd, off);
+
+	if (!rc)
+		rc = vhd->io->sync(vhd->io);
+	if (!rc && want > was)
+		vhd->file_size = want;
+	/* Half of one is cut off again, or the copy at 0 counts. */
+	if (rc && want > was && vhd->io->resize)
+		(void)vhd->io->resize(vhd->io, was);
+	return rc;
+}
+
 /* The primary at off and nothing behind it, where that can be had. */
 static int put_primary(struct vhd *vhd, uint64_t off)
 {
 	uint64_t want = off + VHD_FOOTER_BYTES;
-	int rc = vhd->file_size < want ? grow(vhd, want) : 0;
+	int rc = put_longer(vhd, off);
 
-	if (!rc)
-		rc = put_footer(vhd, off);
-	if (!rc)
-		rc = vhd->io->sync(vhd->io);
 	if (rc)
 		return rc;
 	if (vhd->file_size > want) {
@@ -132,27 +148,17 @@ int vhd_footer_write(struct vhd *vhd, struct err *err)
 
 int vhd_footer_move(struct vhd *vhd, uint64_t end, struct err *err)
 {
-	uint64_t was = vhd->file_size;
 	int rc = 0;
 
 	if (!vhd->primary)
 		rc = vhd_footer_settle(vhd, err);
 	if (rc || end <= vhd->footer_off)
 		return rc;
-	rc = grow(vhd, end + VHD_FOOTER_BYTES);
-	if (!rc)
-		rc = put_footer(vhd, end);
-	if (!rc)
-		rc = vhd->io->sync(vhd->io);
-	if (!rc) {
-		vhd->footer_off = end;
-		return 0;
-	}
-	/* The old footer is the last thing in the file again, or the copy
-	 * at 0 counts: nothing is lost either way. */
-	if (vhd->file_size != was && !vhd->io->resize(vhd->io, was))
-		vhd->file_size = was;
-	return say(err, rc, "primary footer");
+	rc = put_longer(vhd, end);
+	if (rc)
+		return say(err, rc, "primary footer");
+	vhd->footer_off = end;
+	return 0;
 }
 
 int vhd_header_write(struct vhd *vhd, struct err *err)

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vhd_crash_test.c - power cuts and full disks under every change of images.
+ *
+ * A change is run once and recorded.  Then, after each of its writes, the
+ * disk is taken as a power cut would leave it: with all writes so far, and
+ * with each one missing that no sync had confirmed.  What is left must open,
+ * check (after a repair, if its server died) and hold what the chain held.
+ * Then the change is run with the nth write failing for want of room.
+ */
+#include "tests/lib/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "lib/err.h"
+#include "tests/lib/vhd-mem.h"
+#include "vhd/chain.h"
+#include "vhd/data.h"
+#include "vhd/format.h"
+#include "vhd/image.h"
+
+#define BLOCK   4096u
+#define BLOCKS  40u
+#define SECTORS (BLOCKS * BLOCK / 512)
+#define NONE    UINT32_MAX
+#define NOW     (VHD_EPOCH + 100000)
+
+struct scenario {
+	const char *name;
+	void (*prepare)(struct vhd_mem *m);
+	int (*run)(struct vhd_mem *m);
+	/* Anything that may be: asserts, or returns why not. */
+	const char *(*judge)(struct vhd_mem *m);
+	const char *leaf; /* whose content must stay; or NULL */
+	const char *made; /* may not open, but if it does, is whole */
+	bool strict;      /* no repair is needed, ever */
+};
+
+static uint8_t content[SECTORS * 512];
+static uint8_t old_content[SECTORS * 512]; /* of what was made over */
+
+/* --- making images ------------------------------------------------------- */
+
+static int make(struct vhd_mem *m, const char *name)
+{
+	struct vhd_new p = {
+		.type = VHD_DYNAMIC,
+		.size = BLOCKS * BLOCK,
+		.max_size = BLOCKS * BLOCK * 8,
+		.block_size = BLOCK,
+		.time = VHD_EPOCH + 1000,
+		.id = { 1, (uint8_t)name[0] },
+	};
+	struct vhd_io *io = vhd_mem_open(m, name);
+	int rc = vhd_create(io, &p, NULL);
+
+	io->close(io);
+	return rc;
+}
+
+static int make_child(struct vhd_mem *m, const char *name, const char *parent)
+{
+	struct vhd_snapshot snap = { .name = name,
+				     .parent = parent,
+				     .empty = true };
+	struct vhd_new p = { .time = VHD_EPOCH + 2000,
+			     .block_size = BLOCK,
+			     .id = { 2, (uint8_t)name[0] } };
+	struct vhd_io *io = vhd_mem_open(m, name);
+	int rc = vhd_snapshot(io, &m->files, &snap, &p, NULL);
+
+	io->close(io);
+	return rc;
+}
+
+static struct vhd *open_image(struct vhd_mem *m, const char *name,
+			      struct vhd_io **io)
+{
+	struct vhd *vhd = NULL;
+
+	*io = vhd_mem_open(m, name);
+	if (vhd_open(&vhd, *io, true, NULL))
+		vhd = NULL;
+	return vhd;
+}
+
+static void close_image(struct vhd *vhd, struct vhd_io *io)
+{
+	vhd_close(vhd);
+	io->close(io);
+}
+
+/* Every nth block gets sectors; all of every 2nth. */
+static void scribble(struct vhd_mem *m, const char *name, uint32_t step)
+{
+	struct vhd_io *io;
+	struct vhd *vhd = open_image(m, name, &io);
+	uint64_t map_off, off, table_off;
+	uint8_t buf[BLOCK], map[512];
+
+	assert_non_null(vhd);
+	for (uint32_t b = step / 2; b < BLOCKS; b += step) {
+		memset(map, 0, sizeof(map));
+		memset(buf, 0, sizeof(buf));
+		vhd_bits_set(map, b % 3, b % (2 * step) ? 8 - b % 3 : 3);
+		for (uint32_t s = 0; s < 8; s++) {
+			if (vhd_bit(map, s))
+				memset(buf + s * 512, (int)(name[0] + step + b),
+				       512);
+		}
+		assert_int_equal(vhd_write_begin(vhd, NULL), 0);
+		assert_int_equal(vhd_place(vhd, &map_off, &off), 0);
+		assert_int_equal(io->pwrite(io, buf, BLOCK, off), 0);
+		assert_int_equal(io->pwrite(io, map, 512, map_off), 0);
+		vhd_bat_set(vhd, b, map_off);
+		vhd_bat_sector(vhd, b, map, &table_off);
+		assert_int_equal(io->pwrite(io, map, 512, table_off), 0);
+	}
+	assert_int_equal(vhd_write_end(vhd, NULL), 0);
+	close_image(vhd, io);
+}
+
+static void one_image(struct vhd_mem *m)
+{
+	assert_int_equal(make(m, "a"), 0);
+	scribble(m, "a", 3);
+}
+
+static void chain_of_two(struct vhd_mem *m)
+{
+	one_image(m);
+	assert_int_equal(make_child(m, "b", "a"), 0);
+	scribble(m, "b", 2);
+}
+
+/* The chain, without a word about why not. */
+static bool read_all(struct vhd_mem *m, const char *name, uint8_t *out)
+{
+	struct vhd_chain *c;
+	int rc = vhd_chain_open(&c, &m->files, name, 0, NULL);
+
+	if (rc)
+		return false;
+	rc = vhd_chain_read(c, out, 0, SECTORS, NULL);
+	vhd_chain_close(c);
+	return !rc;
+}
+
+/* --- changes ------------------------------------------------------------- */
+
+static int run_create(struct vhd_mem *m)
+{
+	return make(m, "n");
+}
+
+static int run_snapshot(struct vhd_mem *m)
+{
+	return make_child(m, "n", "a");
+}
+
+static int change(struct vhd_mem *m, const char *name,
+		  int (*fn)(struct vhd *vhd))
+{
+	struct vhd_io *io;
+	struct vhd *vhd = open_image(m, name, &io);
+	int rc = vhd ? fn(vhd) : -EINVAL;
+
+	close_image(vhd, io);
+	return rc;
+}
+
+static int hide(struct vhd *vhd)
+{
+	return vhd_set_hidden(vhd, 1, NULL);
+}
+
+static int run_hide(struct vhd_mem *m)
+{
+	return change(m, "a", hide);
+}
+
+static int mark(struct vhd *vhd)
+{
+	return vhd_marker_set(vhd, 5, NULL);
+}
+
+static int run_mark(struct vhd_mem *m)
+{
+	return change(m, "a", mark);
+}
+
+static int set_key(struct vhd *vhd)
+{
+	struct vhd_keyhash kh = { .set = true, .hash = { 4 } };
+
+	return vhd_keyhash_set(vhd, &kh, NULL);
+}
+
+static int run_key(struct vhd_mem *m)
+{
+	return change(m, "a", set_key);
+}
+
+static int longer(struct vhd *vhd)
+{
+	return vhd_set_physical(vhd, vhd_file_size(vhd) + 8192, NULL);
+}
+
+static int run_physical(struct vhd_mem *m)
+{
+	return change(m, "a", longer);
+}
+
+static int mend(struct vhd *vhd)
+{
+	return vhd_repair(vhd, NULL, NULL);
+}
+
+static int run_repair(struct vhd_mem *m)
+{
+	return change(m, "a", mend);
+}
+
+static int touch(struct vhd *vhd)
+{
+	int rc = vhd_write_begin(vhd, NULL);
+
+	return rc ? rc : vhd_write_end(vhd, NULL);
+}
+
+static int run_touch(struct vhd_mem *m)
+{
+	return change(m, "a", touch);
+}
+
+static int run_fill(struct vhd_mem *m)
+{
+	struct vhd_chain *c;
+	int rc = vhd_chain_open(&c, &m->files, "b", VHD_OPEN_WRITE, NULL);
+
+	if (rc)
+		return rc;
+	rc = vhd_fill(c, 0, UINT64_MAX, true, NULL, NULL);
+	vhd_chain_close(c);
+	return rc;
+}
+
+static int run_coalesce(struct vhd_mem *m)
+{
+	struct vhd_io *child_io, *io;
+	struct vhd *child = open_image(m, "b", &child_io);
+	struct vhd *parent = open_image(m, "a", &io);
+	uint64_t n;
+	int rc = -EINVAL;
+
+	if (child && parent)
+		rc = vhd_coalesce(child, parent, NULL, NULL, &n, NULL);
+	close_image(child, child_io);
+	close_image(parent, io);
+	return rc;
+}
+
+static void over_an_old_one(struct vhd_mem *m)
+{
+	chain_of_two(m);
+	assert_int_equal(make_child(m, "n", "a"), 0);
+	scribble(m, "n", 4);
+}
+
+static void dead_image(struct vhd_mem *m)
+{
+	struct vhd_mem_file *f;
+
+	one_image(m);
+	f = vhd_mem_file(m, "a");
+	memset(f->data + f->size - 512, 0xc7, 512);
+	f->data[3072] ^= 0x80; /* and a batmap that is wrong */
+}
+
+static const char *parent_has_all(struct vhd_mem *m)
+{
+	uint8_t now[sizeof(content)];
+
+	if (!read_all(m, "a", now) || memcmp(now, content, sizeof(now)))
+		return "the parent is not what the chain was";
+	return NULL;
+}
+
+/* --- judging ------------------------------------------------------------- */
+
+static const char *whole(struct vhd_mem *m, const char *name, bool strict)
+{
+	static struct err err;
+	unsigned flags = VHD_CHECK_BITMAPS;
+
+	if (!vhd_check(&m->files, name, flags, NOW, &err))
+		return NULL;
+	if (strict)
+		return err.msg;
+	(void)run_repair(m); /* of the parent, if there is one */
+	(void)change(m, name, mend);
+	return vhd_check(&m->files, name, flags, NOW, &err) ? err.msg : NULL;
+}
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	return !*p && !memcmp(p, p + 1, len - 1);
+}
+
+/* What was being made: nothing, the old image as it was, or the new one. */
+static const char *judge_made(const struct scenario *s, struct vhd_mem *m)
+{
+	uint8_t now[sizeof(content)];
+	struct vhd_io *io;
+	struct vhd *vhd = open_image(m, s->made, &io);
+
+	close_image(vhd, io);
+	if (!vhd)
+		return NULL;
+	if (!read_all(m, s->made, now))
+		return "what was made has no parent";
+	if (!is_zero(now, sizeof(now)) &&
+	    memcmp(now, old_content, sizeof(now)) &&
+	    memcmp(now, content, sizeof(now)))
+		return "neither the old image nor the new";
+	return whole(m, s->made, false);
+}
+
+static const char *judge(const struct scenario *s, struct vhd_mem *m,
+			 bool strict)
+{
+	static const char *const names[] = { "a", "b" };
+	uint8_t now[sizeof(content)];
+	const char *why;
+
+	if (s->leaf && !read_all(m, s->leaf, now))
+		return "the chain does not open";
+	if (s->leaf && memcmp(now, content, sizeof(now)))
+		return "the content changed";
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!vhd_mem_file(m, names[i])->size)
+			continue;
+		why = whole(m, names[i], strict);
+		if (why)
+			return why;
+	}
+	why = s->made ? judge_made(s, m) : NULL;
+	if (why)
+		return why;
+	if (s->leaf &&
+	    (!read_all(m, s->leaf, now) || memcmp(now, content, sizeof(now))))
+		return "the repair changed the content";
+	return NULL;
+}
+
+static void fail_at(const struct scenario *s, const char *what, unsigned n,
+		    unsigned skip, const char *why)
+{
+	print_message("%s: %s %u (without %d): %s\n", s->name, what, n,
+		      (int)skip, why);
+	fail();
+}
+
+static unsigned cut(const struct scenario *s, const struct vhd_mem *before,
+		    const struct vhd_mem *log, unsigned n, unsigned skip)
+{
+	struct vhd_mem m;
+	const char *why;
+
+	vhd_mem_replay(&m, before, log, n, skip);
+	why = judge(s, &m, s->strict && skip == NONE);
+	vhd_mem_free(&m);
+	if (why)
+		fail_at(s, "cut after", n, skip, why);
+	return 1;
+}
+
+static unsigned all_cuts(const struct scenario *s, const struct vhd_mem *before,
+			 const struct vhd_mem *log)
+{
+	unsigned tried = 0, synced = 0;
+
+	for (unsigned n = 0; n <= log->n; n++) {
+		tried += cut(s, before, log, n, NONE);
+		for (unsigned i = synced; i + 1 < n; i++) {
+			if (log->op[i].what != MEM_SYNC)
+				tried += cut(s, before, log, n, i);
+		}
+		if (n < log->n && log->op[n].what == MEM_SYNC)
+			synced = n + 1;
+	}
+	return tried;
+}
+
+static unsigned all_fulls(const struct scenario *s,
+			  const struct vhd_mem *before, bool on)
+{
+	unsigned tried = 0;
+	const char *why;
+	struct vhd_mem m;
+	int rc;
+
+	do {
+		vhd_mem_copy(&m, before);
+		vhd_mem_fail(&m, ++tried, -ENOSPC, on);
+		rc = s->run(&m);
+		vhd_mem_fail(&m, 0, 0, false);
+		why = judge(s, &m, s->strict && !on);
+		vhd_mem_free(&m);
+		if (why)
+			fail_at(s, on ? "full from" : "no room for", tried, 0,
+				why);
+	} while (rc);
+	return tried;
+}
+
+static void campaign(const struct scenario *s)
+{
+	struct vhd_mem before, log;
+	unsigned cuts, fulls;
+	const char *why;
+
+	vhd_mem_init(&before);
+	s->prepare(&before);
+	if (s->leaf)
+		assert_true(read_all(&before, s->leaf, content));
+	if (!s->made || !read_all(&before, s->made, old_content))
+		memset(old_content, 0, sizeof(old_content));
+	vhd_mem_copy(&log, &before);
+	log.record = true;
+	assert_int_equal(s->run(&log), 0);
+	log.record = false;
+	why = s->judge ? s->judge(&log) : NULL;
+	if (why)
+		fail_at(s, "when done", log.n, 0, why);
+	cuts = all_cuts(s, &before, &log);
+	fulls = all_fulls(s, &before, false) + all_fulls(s, &before, true);
+	print_message("# %s: %u cut points, %u full disks\n", s->name, cuts,
+		      fulls);
+	vhd_mem_free(&log);
+	vhd_mem_free(&before);
+}
+
+/* --- the tests ----------------------------------------------------------- */
+
+static void a_cut_create_leaves_nothing_or_all(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "create",
+				     .prepare = one_image,
+				     .run = run_create,
+				     .leaf = "a",
+				     .made = "n" });
+}
+
+static void creating_over_an_old_image_leaves_no_mixture(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "create over",
+				     .prepare = over_an_old_one,
+				     .run = run_create,
+				     .leaf = "b",
+				     .made = "n" });
+}
+
+static void a_cut_snapshot_leaves_nothing_or_all(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "snapshot",
+				     .prepare = one_image,
+				     .run = run_snapshot,
+				     .leaf = "a",
+				     .made = "n" });
+}
+
+static void a_cut_set_leaves_old_or_new(void **state)
+{
+	static const struct scenario all[] = {
+		{ .name = "set hidden", .run = run_hide },
+		{ .name = "set marker", .run = run_mark },
+		{ .name = "key -s", .run = run_key },
+		{ .name = "modify -s", .run = run_physical },
+		{ .name = "open and close", .run = run_touch },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct scenario s = all[i];
+
+		s.prepare = one_image;
+		s.leaf = "a";
+		campaign(&s);
+	}
+}
+
+static void a_cut_repair_can_be_repaired(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "repair",
+				     .prepare = dead_image,
+				     .run = run_repair,
+				     .leaf = "a" });
+}
+
+static void a_cut_coalesce_changes_nothing_a_child_sees(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "coalesce",
+				     .prepare = chain_of_two,
+				     .run = run_coalesce,
+				     .judge = parent_has_all,
+				     .strict = true,
+				     .leaf = "b" });
+}
+
+static void a_cut_fill_changes_nothing_a_guest_sees(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "fill",
+				     .prepare = chain_of_two,
+				     .run = run_fill,
+				     .strict = true,
+				     .leaf = "b" });
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cut_create_leaves_nothing_or_all),
+		cmocka_unit_test(creating_over_an_old_image_leaves_no_mixture),
+		cmocka_unit_test(a_cut_snapshot_leaves_nothing_or_all),
+		cmocka_unit_test(a_cut_set_leaves_old_or_new),
+		cmocka_unit_test(a_cut_repair_can_be_repaired),
+		cmocka_unit_test(a_cut_coalesce_changes_nothing_a_child_sees),
+		cmocka_unit_test(a_cut_fill_changes_nothing_a_guest_sees),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
