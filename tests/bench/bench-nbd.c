@@ -56,6 +56,10 @@ static unsigned long *calls;
 
 COUNT(epoll_wait, int, (int e, struct epoll_event *v, int n, int t),
       (e, v, n, t))
+COUNT(epoll_pwait2, int,
+      (int e, struct epoll_event *v, int n, const struct timespec *t,
+       const sigset_t *m),
+      (e, v, n, t, m))
 COUNT(epoll_ctl, int, (int e, int op, int fd, struct epoll_event *v),
       (e, op, fd, v))
 COUNT(recvmsg, ssize_t, (int fd, struct msghdr *m, int f), (fd, m, f))
