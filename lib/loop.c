@@ -26,9 +26,9 @@
 struct loop {
 	int epoll;
 	int wake;
-	pthread_t owner;
-	struct list timers; /* by due_ns */
-	struct list due;    /* those that fire in this turn */
+	_Atomic pthread_t owner; /* others ask whether they are it */
+	struct list timers;      /* by due_ns */
+	struct list due;         /* those that fire in this turn */
 	struct list deferred;
 	struct list hooks;
 	bool hooked; /* a hook was added while hooks ran */

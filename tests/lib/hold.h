@@ -4,10 +4,13 @@
  *
  * It keeps each request until hold_answer(), or answers at once if pass is
  * set, with err. Data lies in memory. There is one of them at a time; the
- * variables are the test's to set, hold_reset() puts them back.
+ * variables are the test's to set, hold_reset() puts them back. Those that
+ * open() and close() change are atomic: a worker runs them.
  */
 #ifndef TESTS_HOLD_H
 #define TESTS_HOLD_H
+
+#include <stdatomic.h>
 
 #include "lib/list.h"
 #include "tapdisk/driver.h"
@@ -18,7 +21,7 @@ struct hold {
 	uint64_t size; /* at most HOLD_SIZE */
 	uint32_t block_size;
 	unsigned caps;
-	unsigned fail_opens; /* so many opens fail, with -ENODEV */
+	atomic_uint fail_opens; /* so many opens fail, with -ENODEV */
 	uint8_t id[16];
 	bool pass;
 	int err;
@@ -29,7 +32,7 @@ struct hold {
 	unsigned most;     /* there were at once */
 	unsigned ops[REQ_RESIZE + 1];
 	unsigned fua;
-	unsigned opens, closes;
+	atomic_uint opens, closes;
 	uint64_t off, len; /* of the last request */
 	uint8_t data[HOLD_SIZE];
 };
