@@ -9,7 +9,8 @@
  * longer, by a request to zero what lies behind its end, and flushed; on a
  * device, and in what a crash has left behind, the bitmaps to come are
  * written as zeroes, and flushed.  Nobody waits for that but the first block
- * of all.  Writes into space that is there do not move the end of the file,
+ * of all, and those that are faster: then more places are made ready at once.
+ * Writes into space that is there do not move the end of the file,
  * which filesystems do one at a time.  What is not used is cut off when the
  * image is closed.
  *
@@ -27,9 +28,10 @@
 #include "drivers/vhd/op.h"
 #include "drivers/vhd/tx.h"
 
-#define PER_SECTOR    (VHD_SECTOR / 4)
-#define PAGE          4096u
-#define RESERVE_BYTES (32u << 20)
+#define PER_SECTOR  (VHD_SECTOR / 4)
+#define PAGE        4096u
+#define RESERVE_MIN (16u << 20)
+#define RESERVE_MAX (128u << 20)
 
 /* --- room ----------------------------------------------------------------- */
 
@@ -116,6 +118,7 @@ static void make_ready(struct layer *l, unsigned places)
 	unsigned old = 0;
 
 	r->busy = true;
+	r->hurry = false;
 	r->places = places;
 	r->err = 0;
 	r->pending = 1;
@@ -142,7 +145,7 @@ static void make_ready(struct layer *l, unsigned places)
 
 static unsigned places(const struct layer *l)
 {
-	unsigned n = RESERVE_BYTES >> l->shift;
+	unsigned n = l->room.step >> l->shift;
 
 	return n < 2 ? 2 : n;
 }
@@ -155,7 +158,7 @@ static bool room(struct op *op)
 	uint64_t end = block_after(l, vhd_end(l->vhd));
 
 	if (end <= r->end) {
-		if (r->end - end < RESERVE_BYTES / 2 && !r->busy && !r->failed)
+		if (r->end - end < r->step / 2 && !r->busy && !r->failed)
 			make_ready(l, places(l));
 		return true;
 	}
@@ -165,6 +168,11 @@ static bool room(struct op *op)
 		return false;
 	}
 	op_stall(op);
+	/* Writes were faster: be further ahead of them. */
+	if (r->busy && !r->hurry && r->step < RESERVE_MAX) {
+		r->hurry = true;
+		r->step *= 4;
+	}
 	if (!r->busy)
 		make_ready(l, places(l));
 	return false;
@@ -333,6 +341,7 @@ int bat_open(struct layer *l)
 		return -ENOMEM;
 	memset(l->slot_mem, 0, PAGE * 2);
 	l->room.end = vhd_end(l->vhd);
+	l->room.step = RESERVE_MIN;
 	l->room.iov = (struct iovec){ l->slot_mem + PAGE, BITMAP_BYTES };
 	for (unsigned i = 0; i < BAT_ROOM_MAPS; i++)
 		l->room.maps[i].l = l;

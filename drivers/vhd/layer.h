@@ -112,7 +112,9 @@ struct bat_room_map {
 struct bat_room {
 	uint64_t end; /* a block that ends here has its place ready */
 	bool busy;
-	int failed; /* the last attempt did */
+	bool hurry;    /* somebody waits for it, and so will more next time */
+	int failed;    /* the last attempt did */
+	uint64_t step; /* bytes to get ready at a time */
 	unsigned places;
 	uint64_t target;
 	unsigned pending;
