@@ -521,6 +521,8 @@ static bool begin(struct nbd_conn *conn)
 		conn->proto.phase = NBD_OVER;
 		return false;
 	}
+	if (conn->paused)
+		return false;
 	(void)nbd_in_take(&conn->in, NULL, NBD_REQUEST_SIZE); /* is there */
 	conn->cur = op_new(conn, &rq);
 	return true;
@@ -532,6 +534,8 @@ void nbd_conn_serve(struct nbd_conn *conn)
 		conn->again = NULL;
 	conn->hungry = false;
 	while (conn->proto.phase == NBD_READY && !conn->broken) {
+		if (conn->cur && conn->paused)
+			break;
 		if (!(conn->cur ? go_on(conn) : begin(conn)))
 			break;
 	}

@@ -56,6 +56,7 @@ struct nbd_conn {
 
 	struct nbd_in in;
 	bool hungry; /* nothing more can be done before more has come */
+	bool paused; /* begin nothing, but see a disconnect; the owner's */
 
 	struct nbd_op *ops;
 	struct nbd_part *parts;

@@ -9,7 +9,7 @@
  *
  * A client has HANDSHAKE_NS to get through the handshake; after that it may
  * be silent for as long as it likes.  While the disk is paused, connections
- * are kept, handshakes go on and requests are left in the socket.
+ * are kept, handshakes go on, and requests stay where they are.
  */
 #include "tapdisk/transport-nbd.h"
 
@@ -35,7 +35,6 @@ struct nbd {
 	struct watch watch;
 	uint32_t events; /* that are watched; 0: none */
 	struct timer patience;
-	bool running;  /* requests may be taken */
 	bool finished; /* nothing more will come */
 	bool dead;
 
@@ -75,12 +74,10 @@ static bool gone(int err)
 static void watch(struct nbd *nbd, bool full)
 {
 	struct loop *loop = nbd->conn.ch->loop;
-	enum nbd_phase phase = nbd->conn.proto.phase;
 	uint32_t events = full ? EPOLLOUT : 0;
 	int err;
 
-	if (nbd->conn.hungry && !nbd->finished &&
-	    (nbd->running || phase != NBD_READY))
+	if (nbd->conn.hungry && !nbd->finished)
 		events |= EPOLLIN;
 	if (events == nbd->events || nbd->dead)
 		return;
@@ -143,7 +140,7 @@ static void advance(struct nbd *nbd)
 		}
 		if (in_handshake(nbd) && !list_linked(&nbd->out.link))
 			haggle(nbd);
-		if (!in_handshake(nbd) && nbd->running)
+		if (!in_handshake(nbd))
 			nbd_conn_serve(conn);
 	} while (!err && !list_empty(&conn->send.queue));
 	if (conn->broken)
@@ -240,6 +237,7 @@ static int nbd_open(struct channel *ch, const void *arg, struct err *err)
 	nbd->conn.turn.kick.run = kick;
 	list_init(&nbd->patience.link);
 	list_init(&nbd->out.link);
+	nbd->conn.paused = true;
 	ch->depth = NBD_CONN_DEPTH;
 	if (nbd_conn_init(&nbd->conn, ch) || !info) {
 		nbd_conn_free(&nbd->conn);
@@ -262,7 +260,7 @@ static void nbd_start(struct channel *ch, const struct image_info *info)
 
 	nbd->conn.block = info->block_size;
 	nbd->conn.proto.size = info->size;
-	nbd->running = true;
+	nbd->conn.paused = false;
 	advance(nbd);
 }
 
@@ -270,9 +268,8 @@ static void nbd_stop(struct channel *ch)
 {
 	struct nbd *nbd = ch->state;
 
-	nbd->running = false;
+	nbd->conn.paused = true;
 	nbd_turn_leave(&nbd->conn.turn);
-	watch(nbd, nbd->events & EPOLLOUT);
 }
 
 static void nbd_complete(struct channel *ch, struct req *req)

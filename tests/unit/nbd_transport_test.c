@@ -306,20 +306,27 @@ static void a_client_that_leaves_in_the_middle_is_forgotten(void **state)
 	rig_free(rig);
 }
 
-static void a_client_that_leaves_while_paused_is_noticed_later(void **state)
+static void a_client_may_leave_while_the_disk_is_paused(void **state)
 {
 	struct rig *rig = disk("ram:1048576", false);
-	struct peer p;
+	struct peer quiet, polite, busy;
 
 	(void)state;
-	join(&p, rig, false);
-	(void)shake_hands(&p);
+	join(&quiet, rig, false);
+	join(&polite, rig, false);
+	join(&busy, rig, false);
+	(void)shake_hands(&quiet);
+	(void)shake_hands(&polite);
+	(void)shake_hands(&busy);
 	assert_int_equal(rig_pause(rig), 0);
-	(void)close(p.fd); /* a socket */
-	rig_settle(rig);
+	leave(&quiet);
+	ask(&polite, NBD_DISC, 0, 0);
+	hear_end(&polite);
+	ask(&busy, NBD_FLUSH, 0, 0);
+	(void)close(busy.fd); /* a socket */
 	assert_int_equal(rig_resume(rig, NULL), 0);
 	rig_settle(rig);
-	assert_true(p.gone);
+	assert_true(busy.gone);
 	rig_free(rig);
 }
 
@@ -410,8 +417,7 @@ int main(void)
 		cmocka_unit_test(a_disconnect_is_a_close_after_the_last_answer),
 		cmocka_unit_test(
 			a_client_that_leaves_in_the_middle_is_forgotten),
-		cmocka_unit_test(
-			a_client_that_leaves_while_paused_is_noticed_later),
+		cmocka_unit_test(a_client_may_leave_while_the_disk_is_paused),
 		cmocka_unit_test(nonsense_ends_the_connection),
 		cmocka_unit_test(errors_of_the_disk_are_answered),
 		cmocka_unit_test(who_fetches_nothing_holds_up_nobody_else),
