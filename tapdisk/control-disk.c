@@ -19,9 +19,6 @@
 #include "tapdisk/nbd-listen.h"
 #include "tapdisk/server.h"
 
-#define RESUME_TRIES    10
-#define RESUME_AGAIN_NS 1000000000u
-
 /* The locked marker, or -errno. */
 static int take_marker(struct control_op *op)
 {
@@ -244,39 +241,20 @@ void control_pause(struct control_op *op)
 	}
 }
 
-/* What another try will not mend. */
-static bool is_final(int error)
-{
-	return error == -EMEDIUMTYPE || error == -EINVAL || error == -ENOKEY ||
-	       error == -EOPNOTSUPP;
-}
-
 static void resumed(struct vbd_call *call, const struct err *err)
 {
 	struct control_op *op = container_of(call, struct control_op, call);
 
-	if (!err->code) {
-		op->disk->resume_failed = false;
-		control_ok(op);
-	} else if (++op->tries < RESUME_TRIES && !is_final(err->code) &&
-		   !op->ctl->stopping) {
-		loop_timer(op->ctl->env.vbd->loop, &op->again, RESUME_AGAIN_NS);
-	} else {
-		op->disk->resume_failed = true;
+	op->disk->resume_failed = err->code;
+	if (err->code)
 		control_fail(op, err);
-	}
-}
-
-static void try_resume(struct timer *t)
-{
-	struct control_op *op = container_of(t, struct control_op, again);
-	const char *spec = op->msg.u.params.path;
-
-	vbd_resume(op->disk->vbd, *spec ? spec : NULL, &op->call);
+	else
+		control_ok(op);
 }
 
 void control_resume(struct control_op *op)
 {
+	const char *spec = op->msg.u.params.path;
 	int rc;
 
 	if (!control_has_disk(op))
@@ -291,31 +269,20 @@ void control_resume(struct control_op *op)
 		return;
 	}
 	op->call.done = resumed;
-	op->again.fire = try_resume;
-	try_resume(&op->again);
+	vbd_resume(op->disk->vbd, *spec ? spec : NULL, &op->call);
 }
 
 static void closed(struct vbd_call *call, const struct err *err)
 {
 	struct control_op *op = container_of(call, struct control_op, call);
+	struct control_disk *disk = op->disk;
 
+	metrics_remove_disk(disk->metrics);
+	disk->metrics = NULL;
+	disk->closed = true;
+	disk->resume_failed = false;
 	if (err->code)
-		op->err = *err;
-	control_arrived(op);
-}
-
-void control_arrived(struct control_op *op)
-{
-	if (--op->left)
-		return;
-	if (op->msg.type != WIRE_DISCONNECT) {
-		metrics_remove_disk(op->disk->metrics);
-		op->disk->metrics = NULL;
-		op->disk->closed = true;
-		op->disk->resume_failed = false;
-	}
-	if (op->err.code)
-		control_fail(op, &op->err);
+		control_fail(op, err);
 	else
 		control_ok(op);
 }
@@ -334,8 +301,7 @@ void control_close(struct control_op *op)
 	nbd_listen_free(disk->nbd);
 	disk->nbd = NULL;
 	op->call.done = closed;
-	op->left = 1; /* the disk; the rings add to it */
-	control_close_rings(op, disk);
+	control_close_rings(disk);
 	vbd_close(disk->vbd, op->msg.type == WIRE_FORCE_SHUTDOWN, &op->call);
 }
 

@@ -54,9 +54,6 @@ struct control_op {
 	struct wire_msg msg;
 	struct control_disk *disk;
 	struct vbd_call call;
-	struct timer again;
-	unsigned tries;
-	unsigned left; /* rings, and a close, that it waits for */
 	struct err err;
 };
 
@@ -64,6 +61,8 @@ struct control {
 	struct control_env env;
 	struct list disks;   /* in the order of attach */
 	struct list waiting; /* struct control_op */
+	struct list
+		parting; /* the same: DISCONNECT, until the rings are gone */
 	struct control_op *running;
 	struct deferred next;
 	bool stopping;
@@ -107,10 +106,7 @@ void control_forget(struct control_disk *disk);
 void control_connect(struct control_op *op);
 void control_disconnect(struct control_op *op);
 
-/* Close all of a disk's rings; each counts in op->left until it is gone. */
-void control_close_rings(struct control_op *op, struct control_disk *disk);
-
-/* One of those that op->left counts is there; the last ends op. */
-void control_arrived(struct control_op *op);
+/* Begin to close all of a disk's rings. */
+void control_close_rings(struct control_disk *disk);
 
 #endif /* TAPDISK_CONTROL_IMPL_H */

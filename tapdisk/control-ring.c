@@ -27,7 +27,8 @@ static int open_xen(struct control *ctl, struct err *err)
 		return err_set(err, -EOPNOTSUPP, "rings are not built in");
 	if (ctl->blkif)
 		return 0;
-	rc = xen_open(&ctl->xen, XEN_RINGS, err);
+	ctl->xen = ctl->env.xen;
+	rc = ctl->xen ? 0 : xen_open(&ctl->xen, XEN_RINGS, err);
 	if (rc < 0) {
 		ctl->xen = NULL;
 		return rc;
@@ -69,8 +70,25 @@ static struct control_ring *find_ring(struct control *ctl,
 	return NULL;
 }
 
-static void forget_ring(struct control_ring *ring)
+/* Answer those who wait for rings that are no more. */
+static void answer_parting(struct control *ctl)
 {
+	struct list *pos, *next;
+	struct control_op *op;
+
+	list_for_each (&ctl->parting, pos, next) {
+		op = container_of(pos, struct control_op, link);
+		if (find_ring(ctl, &op->msg, -1))
+			continue;
+		list_del(&op->link);
+		control_ok(op);
+	}
+}
+
+/* It was closed, or has died. */
+static void gone(void *arg)
+{
+	struct control_ring *ring = arg;
 	struct control_disk *disk = ring->disk;
 	struct wire_msg msg = ring->msg;
 
@@ -79,46 +97,24 @@ static void forget_ring(struct control_ring *ring)
 	if (!find_ring(disk->ctl, &msg, -1))
 		metrics_remove_guest(disk->metrics, msg.u.ring.domid,
 				     msg.u.ring.devid);
+	answer_parting(disk->ctl);
 }
 
-/* It was closed by us. */
-static void gone(void *arg)
+static void close_ring(struct control_ring *ring)
 {
-	forget_ring(arg);
+	if (ring->closing)
+		return;
+	ring->closing = true;
+	channel_on_gone(ring->ch, NULL, NULL);
+	channel_close(ring->ch, gone, ring);
 }
 
-/* It died; if it is being closed meanwhile, gone() comes too. */
-static void died(void *arg)
-{
-	struct control_ring *ring = arg;
-
-	if (!ring->closing)
-		forget_ring(ring);
-}
-
-static void arrived(void *arg)
-{
-	control_arrived(arg);
-}
-
-static void close_ring(struct control_op *op, struct control_ring *ring)
-{
-	struct channel *ch = ring->ch;
-
-	op->left++;
-	if (!ring->closing) {
-		ring->closing = true;
-		channel_close(ch, gone, ring);
-	}
-	channel_close(ch, arrived, op);
-}
-
-void control_close_rings(struct control_op *op, struct control_disk *disk)
+void control_close_rings(struct control_disk *disk)
 {
 	struct list *pos, *next;
 
 	list_for_each (&disk->rings, pos, next)
-		close_ring(op, container_of(pos, struct control_ring, link));
+		close_ring(container_of(pos, struct control_ring, link));
 }
 
 static bool is_same(const struct control_ring *ring, const struct wire_msg *msg)
@@ -202,7 +198,7 @@ static int open_ring(struct control_op *op, struct err *err)
 		free(ring);
 		return rc;
 	}
-	channel_on_gone(ring->ch, died, ring);
+	channel_on_gone(ring->ch, gone, ring);
 	list_add_tail(&op->disk->rings, &ring->link);
 	if (metrics_add_guest(op->disk->metrics, args.domid, args.devid, &why) <
 	    0)
@@ -232,12 +228,23 @@ void control_connect(struct control_op *op)
 		control_ok(op);
 }
 
-/* Its cookie has never been looked at. */
+/*
+ * Its cookie has never been looked at. What is in flight may have to wait for
+ * a paused disk to go on: so others get their turn meanwhile.
+ */
 void control_disconnect(struct control_op *op)
 {
 	struct list *p, *pn, *q, *qn;
 	struct control_ring *ring;
 
+	if (!find_ring(op->ctl, &op->msg, -1)) {
+		(void)err_set(&op->err, -ENODEV,
+			      "no ring of domain %u, device %u",
+			      op->msg.u.ring.domid,
+			      op->msg.u.ring.devid); /* sent as it is */
+		control_fail(op, &op->err);
+		return;
+	}
 	list_for_each (&op->ctl->disks, p, pn) {
 		struct list *rings =
 			&container_of(p, struct control_disk, link)->rings;
@@ -245,19 +252,9 @@ void control_disconnect(struct control_op *op)
 		list_for_each (rings, q, qn) {
 			ring = container_of(q, struct control_ring, link);
 			if (is_of(ring, &op->msg))
-				close_ring(op, ring);
+				close_ring(ring);
 		}
 	}
-	/*
-	 * The answers may have to wait for a paused disk to go on: then they
-	 * must not keep the message from coming through that lets it.
-	 */
-	if (op->left) {
-		control_let_go(op);
-		return;
-	}
-	(void)err_set(&op->err, -ENODEV, "no ring of domain %u, device %u",
-		      op->msg.u.ring.domid,
-		      op->msg.u.ring.devid); /* sent as it is */
-	control_fail(op, &op->err);
+	list_add_tail(&op->ctl->parting, &op->link);
+	control_let_go(op);
 }

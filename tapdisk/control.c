@@ -45,6 +45,10 @@ int control_state_bits(const struct control_disk *disk)
 		/* Not before it was ever open. */
 		return disk->closed ? bits | BIT_CLOSED : bits;
 	case VBD_OPENING:
+		/* Until it is open again, it is still paused. */
+		return vbd_info(disk->vbd)
+			       ? bits | BIT_CLOSED | BIT_QUIESCED | BIT_PAUSED
+			       : bits;
 	case VBD_RUNNING:
 		return bits;
 	case VBD_DRAINING:
@@ -239,7 +243,6 @@ void control_let_go(struct control_op *op)
 static void op_end(struct control_op *op)
 {
 	control_let_go(op);
-	loop_untimer(&op->again);
 	free(op);
 }
 
@@ -342,7 +345,7 @@ static void stop_next(struct control *ctl)
 		if (!op)
 			break; /* the kernel closes what is left */
 		op->ctl = ctl;
-		list_init(&op->again.link);
+		list_init(&op->link);
 		op->msg.type = WIRE_CLOSE;
 		op->msg.cookie = (uint16_t)disk->minor;
 		ctl->running = op;
@@ -392,7 +395,6 @@ static void queue(struct control *ctl, struct server_conn *conn)
 	op->ctl = ctl;
 	op->conn = conn;
 	op->msg = server_request(conn)->msg;
-	list_init(&op->again.link);
 	list_add_tail(&ctl->waiting, &op->link);
 	run_next(&ctl->next);
 }
@@ -446,6 +448,7 @@ int control_new(struct control **out, const struct control_env *env,
 	list_init(&ctl->unused.link);
 	list_init(&ctl->disks);
 	list_init(&ctl->waiting);
+	list_init(&ctl->parting);
 	loop_timer(env->vbd->loop, &ctl->unused, UNUSED_NS);
 	server_start(env->server, request, ctl);
 	*out = ctl;

@@ -16,11 +16,13 @@ struct err;
 struct metrics;
 struct server;
 struct vbd_env;
+struct xen;
 
 struct control_env {
 	const struct vbd_env *vbd;
 	struct server *server;
 	struct metrics *metrics; /* NULL: there are none */
+	struct xen *xen;         /* NULL: opened when it is needed */
 	const char *dir;         /* the control directory */
 	pid_t pid;
 
