@@ -39,6 +39,13 @@ const struct vhd_cmd vhd_cmds[] = {
 	  "[-s new physical size (bytes)] "
 	  "[-t type: differencing, dynamic or original] [-z kill data] "
 	  "[-h help]" },
+	{ "key", vhd_cmd_key,
+	  "<-C -k key file [-N nonce] | -s -n name <-k key file | -H hash> "
+	  "[-N nonce] | -c -n name -k key file | -p -n name> [-h help]" },
+	{ "scan", vhd_cmd_scan,
+	  "[-m filter] [-f fast] [-c continue on failure] [-l volume group] "
+	  "[-p pretty print] [-a scan ancestors] [-v full names] "
+	  "[-M marker and key hash] [--json] [-h help] FILE..." },
 	{ "check", vhd_cmd_check,
 	  "<-n name> [-i ignore missing primary footers] "
 	  "[-I ignore parent uuids] [-t ignore timestamps] "
