@@ -37,13 +37,13 @@ static int read_primary(struct vhd *vhd, uint8_t buf[512], struct err *err)
 
 /* A footer from bytes; poisoned ones only for those who asked. */
 static int take_footer(struct vhd *vhd, struct vhd_footer *out,
-		       const uint8_t raw[512], struct err *err)
+		       const uint8_t raw[512], bool *poisoned, struct err *err)
 {
 	uint8_t buf[VHD_FOOTER_BYTES];
 
-	if (!vhd_footer_poisoned(raw))
+	*poisoned = vhd_footer_poisoned(raw);
+	if (!*poisoned)
 		return vhd_footer_decode(out, raw, err);
-	vhd->poisoned = true;
 	if (!(vhd->flags & VHD_OPEN_POISONED))
 		return err_set(err, -EINVAL,
 			       "a journalled operation has not ended");
@@ -57,12 +57,13 @@ static int read_footer(struct vhd *vhd, struct err *err)
 	uint8_t buf[VHD_FOOTER_BYTES], copy[VHD_FOOTER_BYTES];
 	struct vhd_footer second;
 	struct err why = { 0 };
+	bool copy_poisoned = false;
 	int rc = read_primary(vhd, buf, err);
 	int bad;
 
 	if (rc)
 		return rc;
-	bad = take_footer(vhd, &vhd->footer, buf, &why);
+	bad = take_footer(vhd, &vhd->footer, buf, &vhd->poisoned, &why);
 	vhd->primary = !bad;
 	if (vhd->flags & VHD_OPEN_STRICT && bad)
 		return err_set(err, bad, "primary footer invalid: %s", why.msg);
@@ -72,7 +73,7 @@ static int read_footer(struct vhd *vhd, struct err *err)
 		     ? -ERANGE
 		     : vhd->io->pread(vhd->io, copy, VHD_FOOTER_BYTES, 0);
 	if (!rc)
-		rc = take_footer(vhd, &second, copy, NULL);
+		rc = take_footer(vhd, &second, copy, &copy_poisoned, NULL);
 	if (!rc && second.type == VHD_FIXED)
 		rc = -EINVAL;
 	if (rc && bad)
@@ -86,6 +87,7 @@ static int read_footer(struct vhd *vhd, struct err *err)
 		bad = -EINVAL;
 	if (bad || vhd->flags & VHD_OPEN_BACKUP) {
 		vhd->footer = second;
+		vhd->poisoned = copy_poisoned;
 		vhd->primary = false;
 	}
 	return 0;
@@ -143,7 +145,7 @@ static int open_image(struct vhd *vhd, struct err *err)
 	rc = read_footer(vhd, err);
 	if (!rc)
 		rc = check_creator(vhd, err);
-	if (rc)
+	if (rc || vhd->flags & VHD_OPEN_FOOTER)
 		return rc;
 	if (vhd->footer.type == VHD_FIXED) {
 		if (vhd->footer.size > vhd->footer_off)

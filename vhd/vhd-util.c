@@ -29,6 +29,9 @@ const struct vhd_cmd vhd_cmds[] = {
 	{ "repair", vhd_cmd_repair,
 	  "<-n name> [-b use the backup footer] [--keyhash hash [--nonce "
 	  "nonce]] [-h help]" },
+	{ "resize", vhd_cmd_resize,
+	  "<-n name> <-s size (MB)> <-j journal | -f fast> [-h help]" },
+	{ "revert", vhd_cmd_revert, "<-n name> <-j journal> [-h help]" },
 	{ "fill", vhd_cmd_fill,
 	  "<-n name> [-b BAT and bitmaps only] [-f from sector] "
 	  "[-t to sector] [-p progress] [-h help]" },

@@ -237,6 +237,118 @@ static int run_touch(struct vhd_mem *m)
 	return change(m, "a", touch);
 }
 
+static int resize(struct vhd_mem *m, const char *name, uint64_t size,
+		  bool journalled)
+{
+	struct vhd_resize r = { .size = size };
+	struct vhd_io *io;
+	struct vhd *vhd = open_image(m, name, &io);
+	int rc;
+
+	if (journalled)
+		r.journal = vhd_mem_open(m, "j");
+	rc = vhd ? vhd_resize(vhd, &r, NULL) : -EINVAL;
+	close_image(vhd, io);
+	if (r.journal)
+		r.journal->close(r.journal);
+	return rc;
+}
+
+static int run_resize_fast(struct vhd_mem *m)
+{
+	return resize(m, "a", BLOCKS * BLOCK * 7, false);
+}
+
+static int run_resize(struct vhd_mem *m)
+{
+	return resize(m, "a", BLOCKS * BLOCK * 64, true);
+}
+
+static int run_resize_child(struct vhd_mem *m)
+{
+	return resize(m, "b", BLOCKS * BLOCK * 64, true);
+}
+
+static uint64_t size_of(struct vhd_mem *m, const char *name)
+{
+	struct vhd_io *io;
+	struct vhd *vhd = open_image(m, name, &io);
+	uint64_t size = vhd ? vhd_size(vhd) : 0;
+
+	close_image(vhd, io);
+	return size;
+}
+
+static const char *is_larger(struct vhd_mem *m)
+{
+	return size_of(m, "a") == BLOCKS * BLOCK * 64 ||
+			       size_of(m, "b") == BLOCKS * BLOCK * 64
+		       ? NULL
+		       : "the disk is not larger";
+}
+
+/* What a storage manager does when it finds a journal. */
+static void go_back(struct vhd_mem *m)
+{
+	static const char *const names[] = { "a", "b" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		struct vhd_io *io = vhd_mem_open(m, names[i]), *j;
+		struct vhd *vhd = NULL;
+
+		if (vhd_mem_file(m, names[i])->size &&
+		    vhd_open(&vhd, io, false, NULL)) {
+			j = vhd_mem_open(m, "j");
+			assert_int_equal(vhd_revert(io, j, NULL), 0);
+			j->close(j);
+		}
+		close_image(vhd, io);
+	}
+}
+
+static int run_revert(struct vhd_mem *m)
+{
+	struct vhd_io *io = vhd_mem_open(m, "a"), *j = vhd_mem_open(m, "j");
+	int rc = vhd_revert(io, j, NULL);
+
+	j->close(j);
+	io->close(io);
+	return rc;
+}
+
+static int stop_there(void *arg, const char *point)
+{
+	return !strcmp(point, arg);
+}
+
+/* A resize that stopped when all was moved. */
+static void half_resized(struct vhd_mem *m)
+{
+	struct vhd_resize r = { .size = BLOCKS * BLOCK * 64,
+				.fault = stop_there,
+				.arg = (void *)"RESIZE_METADATA_MOVED" };
+	struct vhd_io *io;
+	struct vhd *vhd;
+
+	one_image(m);
+	vhd = open_image(m, "a", &io);
+	r.journal = vhd_mem_open(m, "j");
+	assert_true(read_all(m, "a", content));
+	assert_int_equal(vhd_resize(vhd, &r, NULL), -EINVAL);
+	r.journal->close(r.journal);
+	close_image(vhd, io);
+}
+
+static const char *old_again(struct vhd_mem *m)
+{
+	uint8_t now[sizeof(content)];
+
+	if (size_of(m, "a") != BLOCKS * BLOCK || !read_all(m, "a", now) ||
+	    memcmp(now, content, sizeof(now)))
+		return "the disk is not what it was";
+	return NULL;
+}
+
 static int run_fill(struct vhd_mem *m)
 {
 	struct vhd_chain *c;
@@ -337,6 +449,7 @@ static const char *judge(const struct scenario *s, struct vhd_mem *m,
 	uint8_t now[sizeof(content)];
 	const char *why;
 
+	go_back(m);
 	if (s->leaf && !read_all(m, s->leaf, now))
 		return "the chain does not open";
 	if (s->leaf && memcmp(now, content, sizeof(now)))
@@ -426,7 +539,7 @@ static void campaign(const struct scenario *s)
 
 	vhd_mem_init(&before);
 	s->prepare(&before);
-	if (s->leaf)
+	if (s->leaf && s->run != run_revert)
 		assert_true(read_all(&before, s->leaf, content));
 	if (!s->made || !read_all(&before, s->made, old_content))
 		memset(old_content, 0, sizeof(old_content));
@@ -527,6 +640,35 @@ static void a_cut_fill_changes_nothing_a_guest_sees(void **state)
 				     .leaf = "b" });
 }
 
+static void a_cut_resize_can_be_reverted(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "resize -f",
+				     .prepare = one_image,
+				     .run = run_resize_fast,
+				     .leaf = "a" });
+	campaign(&(struct scenario){ .name = "resize -j",
+				     .prepare = one_image,
+				     .run = run_resize,
+				     .judge = is_larger,
+				     .leaf = "a" });
+	campaign(&(struct scenario){ .name = "resize -j of a child",
+				     .prepare = chain_of_two,
+				     .run = run_resize_child,
+				     .judge = is_larger,
+				     .leaf = "b" });
+}
+
+static void a_cut_revert_can_be_reverted(void **state)
+{
+	(void)state;
+	campaign(&(struct scenario){ .name = "revert",
+				     .prepare = half_resized,
+				     .run = run_revert,
+				     .judge = old_again,
+				     .leaf = "a" });
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -536,6 +678,8 @@ int main(void)
 		cmocka_unit_test(a_cut_set_leaves_old_or_new),
 		cmocka_unit_test(a_cut_repair_can_be_repaired),
 		cmocka_unit_test(a_cut_coalesce_changes_nothing_a_child_sees),
+		cmocka_unit_test(a_cut_resize_can_be_reverted),
+		cmocka_unit_test(a_cut_revert_can_be_reverted),
 		cmocka_unit_test(a_cut_fill_changes_nothing_a_guest_sees),
 	};
 
