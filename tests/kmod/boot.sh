@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # boot.sh OUTDIR MODULE KERNEL SCRIPT FILE... - boot a kernel with the module
-# and some static programs, run SCRIPT (of busybox's shell) as root there and
-# print what it prints.
+# and some programs (with their libraries), run SCRIPT (of busybox's shell) as
+# root there and print what it prints. MODULES names further kernel modules.
 #
 # Exits with SCRIPT's status, or 124 when the machine did not end in time.
 set -eu
@@ -14,7 +14,19 @@ mkdir -p "$root"/{bin,dev,proc,sys,tmp,lib}
 cp "$(command -v busybox)" "$root/bin/busybox"
 cp "$module" "$root/lib/blktap.ko"
 cp "$script" "$root/script"
-[ $# = 0 ] || cp "$@" "$root/bin/"
+for program; do
+	cp "$program" "$root/bin/"
+	ldd "$program" 2>/dev/null | grep -o '/[^ ]*' | while read -r lib; do
+		mkdir -p "$root/$(dirname "$lib")"
+		cp -L "$lib" "$root/$lib"
+	done
+done
+mkdir -p "$root/modules"
+for module in ${MODULES:-}; do
+	/sbin/modprobe --show-depends -S "${kernel#*vmlinuz-}" "$module" |
+		sed -n 's/^insmod //p'
+done | awk '!seen[$1]++ { printf "%02d %s\n", n++, $1 }' |
+	while read -r nr path; do cp "$path" "$root/modules/$nr.ko"; done
 cat > "$root/init" <<'INIT'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -23,6 +35,9 @@ mount -t sysfs none /sys
 mount -t devtmpfs none /dev
 mount -t tmpfs none /tmp
 export PATH=/bin
+for module in /modules/*.ko; do
+	[ ! -e "$module" ] || insmod "$module"
+done
 sh /script
 echo "status=$?"
 # What the kernel had to complain about is a failure too.

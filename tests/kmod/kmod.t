@@ -42,22 +42,31 @@ for field in license description author version parm alias srcversion; do
 	result $? "modinfo tells $field"
 done
 
+# machine NAME FILE...: run tests/kmod/NAME.sh; its results become ours.
+machine() {
+	name=$1
+	shift
+	tests/kmod/boot.sh "$out/$name.run" "$out/src/blktap.ko" "$kernel" \
+		"tests/kmod/$name.sh" "$@" > "$out/$name.log" 2>&1
+	status=$?
+	while read -r line; do
+		case $line in
+		ok\ *) result 0 "$name: ${line#ok * - }" ;;
+		not\ ok\ *) result 1 "$name: ${line#not ok * - }" ;;
+		esac
+	done < "$out/$name.log"
+	[ $status = 0 ] || sed 's/^/# /' "$out/$name.log" | tail -30
+	result $status "$name: no complaint of the kernel, clean unload"
+}
+
 for program in conform crash stress; do
 	"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -I. -static \
 		-o "$out/$program" "tests/kmod/$program.c" tests/kmod/tap.c \
 		tests/kmod/user.c ||
 		result 1 "$program builds"
-	tests/kmod/boot.sh "$out/$program.run" "$out/src/blktap.ko" "$kernel" \
-		"tests/kmod/$program.sh" "$out/$program" > "$out/$program.log"
-	status=$?
-	# Their results become ours, numbered anew.
-	while read -r line; do
-		case $line in
-		ok\ *) result 0 "$program: ${line#ok * - }" ;;
-		not\ ok\ *) result 1 "$program: ${line#not ok * - }" ;;
-		esac
-	done < "$out/$program.log"
-	[ $status = 0 ] || sed 's/^/# /' "$out/$program.log" | tail -30
-	result $status "$program: no complaint of the kernel, clean unload"
+	machine "$program" "$out/$program"
 done
+bin=$(realpath -m "${O:-build}")/bin
+MODULES=ext4 machine serve "$bin/tapdisk" "$bin/tap-ctl" "$bin/vhd-util" \
+	/sbin/mke2fs /sbin/e2fsck
 echo "1..$n"
