@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compat/blktap2/blktap2.h"
 #include "control/client.h"
 #include "lib/err.h"
 #include "lib/loop.h"
@@ -248,6 +249,40 @@ static void keep_minor(struct tapctl_disks *rows, int minor)
 	rows->count = kept;
 }
 
+/* Minors of the module for which there is no marker: an older tool's. */
+static int add_kernel_minors(struct tapctl_disks *rows)
+{
+	struct blktap2_host host;
+	struct tapctl_disk *d;
+	unsigned minors[256];
+	int n;
+
+	if (blktap2_probe(&host, "", NULL))
+		return 0;
+	n = blktap2_list(&host, minors, 256);
+	for (int i = 0; i < n; i++) {
+		if (has_minor(rows, (int)minors[i]))
+			continue;
+		d = add_row(rows);
+		if (!d)
+			return -ENOMEM;
+		d->minor = (int)minors[i];
+	}
+	return 0;
+}
+
+static void set_kinds(const char *dir, struct tapctl_disks *rows)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		struct tapctl_disk *d = &rows->disk[i];
+
+		d->kind = TAPCTL_KIND_XENIO;
+		if (d->minor >= 0 &&
+		    tapctl_kind(dir, d->minor) == TAPCTL_KIND_BLKTAP2)
+			d->kind = TAPCTL_KIND_BLKTAP2;
+	}
+}
+
 static int gather(struct listing *all, pid_t pid, struct tapctl_disks *rows)
 {
 	int rc = ask_all(all, pid);
@@ -262,6 +297,9 @@ static int gather(struct listing *all, pid_t pid, struct tapctl_disks *rows)
 	}
 	if (!rc && pid < 0)
 		rc = add_markers(all->dir, rows);
+	if (!rc && pid < 0 && !all->dir)
+		rc = add_kernel_minors(rows);
+	set_kinds(all->dir, rows);
 	return rc;
 }
 

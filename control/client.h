@@ -75,7 +75,14 @@ int tapctl_stats(const char *dir, pid_t pid, int minor, char **json,
 		 struct err *err);
 
 /* A disk of a tapdisk, or a marker without one, or a tapdisk without disks. */
+/* How a minor's disk is served to its main client. */
+enum tapctl_kind {
+	TAPCTL_KIND_XENIO,   /* a guest's ring */
+	TAPCTL_KIND_BLKTAP2, /* the kernel's block device */
+};
+
 struct tapctl_disk {
+	enum tapctl_kind kind;
 	pid_t pid;  /* -1: none */
 	int minor;  /* -1: none */
 	int state;  /* -1: none; else the bits that old tools read */
@@ -98,9 +105,18 @@ int tapctl_list(struct tapctl_disks *out, const char *dir, pid_t pid, int minor,
 		void (*silent)(pid_t pid));
 void tapctl_list_free(struct tapctl_disks *disks);
 
-/* Take and give back a minor; -ENOSPC, -ENOENT, -EWOULDBLOCK while held. */
-int tapctl_allocate(const char *dir, int *minor, struct err *err);
+/*
+ * Take and give back a minor; -ENOSPC, -ENOENT, -EWOULDBLOCK while held. There
+ * is one space of numbers: where the blktap2 module is loaded each minor comes
+ * from it, whatever its kind; -ENODEV for the kernel's kind where it is not.
+ */
+int tapctl_allocate(const char *dir, enum tapctl_kind kind, int *minor,
+		    struct err *err);
 int tapctl_free(const char *dir, int minor, struct err *err);
+
+/* What the marker says; a minor without one, but with a kernel device, is
+ * one that an older tool has taken. -ENOENT: neither is there. */
+int tapctl_kind(const char *dir, int minor);
 
 /*
  * Start a tapdisk; *pid is its id, once it serves its control socket. The

@@ -17,7 +17,7 @@ static int run(struct cmd_args *args, struct err *err)
 	int rc = cmd_decide(args, err);
 
 	if (!rc)
-		rc = tapctl_allocate(args->dir, &args->minor, err);
+		rc = cmd_allocate_minor(args, err);
 	if (!rc)
 		cmd_print_device(args);
 	return rc;

@@ -39,7 +39,7 @@ static int run(struct cmd_args *args, struct err *err)
 	int rc = cmd_decide(args, err);
 
 	if (!rc)
-		rc = tapctl_allocate(args->dir, &args->minor, err);
+		rc = cmd_allocate_minor(args, err);
 	if (rc < 0)
 		return rc;
 	rc = tapctl_spawn(args->dir, &args->pid, err);

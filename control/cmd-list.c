@@ -62,16 +62,22 @@ static const char *number(char *buf, size_t room, const char *fmt, int n)
 	return buf;
 }
 
+static const char *kind(const struct tapctl_disk *d)
+{
+	return d->kind == TAPCTL_KIND_BLKTAP2 ? "blktap2" : "xenio";
+}
+
 /* For people: columns. */
 static void print_columns(const struct tapctl_disk *d)
 {
 	char pid[16], minor[16], state[16];
 
-	printf("%8s %4s %4s %10s %s\n",
+	printf("%8s %4s %4s %7s %10s %s\n",
 	       number(pid, sizeof(pid), "%d", (int)d->pid),
 	       number(minor, sizeof(minor), "%d", d->minor),
 	       number(state, sizeof(state), "%#x", d->state),
-	       d->type ? d->type : "-", d->path ? d->path : "-");
+	       d->minor < 0 ? "-" : kind(d), d->type ? d->type : "-",
+	       d->path ? d->path : "-");
 }
 
 /* For programs: what is absent is left out. */
@@ -104,6 +110,8 @@ static void add_json(struct json *json, const struct tapctl_disk *d)
 		json_int(json, "pid", d->pid);
 	if (d->minor >= 0)
 		json_int(json, "minor", d->minor);
+	if (d->minor >= 0)
+		json_string(json, "kind", kind(d));
 	if (d->state >= 0)
 		json_int(json, "state", d->state);
 	if (d->type)

@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "compat/blktap2/blktap2.h"
 #include "control/cmd.h"
 #include "lib/err.h"
 
@@ -31,26 +31,15 @@ static const struct cmd_opt opts[] = {
 
 static int run(struct cmd_args *args, struct err *err)
 {
-	char line[128], name[32];
-	FILE *f;
-	int major = -1, n;
+	unsigned major;
+	int rc;
 
 	if (args->chardev)
 		return err_set(err, -EINVAL, "only the block major is known");
-	f = fopen("/proc/devices", "re");
-	if (!f)
-		return err_sys(err, "/proc/devices");
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%d %31s", &n, name) == 2 &&
-		    !strcmp(name, "tapdev"))
-			major = n;
-	}
-	(void)fclose(f); /* was read only */
-	if (major < 0)
-		return err_set(err, -ENODEV,
-			       "the blktap2 kernel module is not loaded");
-	printf("%d\n", major);
-	return 0;
+	rc = blktap2_disk_major(&major, "", err);
+	if (!rc)
+		printf("%u\n", major);
+	return rc;
 }
 
 const struct cmd cmd_major = { "major", opts, run };

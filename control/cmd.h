@@ -110,8 +110,8 @@ int cmd_decide(struct cmd_args *args, struct err *err);
 /* What is printed for a new minor. */
 void cmd_print_device(const struct cmd_args *args);
 
-/* Whether the blktap2 module is there: 0 or -ENODEV. */
-int cmd_module(void);
+/* Take a minor of the kind that was decided, make its node (-d). */
+int cmd_allocate_minor(struct cmd_args *args, struct err *err);
 
 /* Send the open message, with its trailers. */
 int cmd_send_open(struct cmd_args *args, enum wire_type type, struct err *err);

@@ -101,7 +101,7 @@ static int run(struct bench *b)
 	(void)snprintf(spec, sizeof(spec), "vhd:%s", image);
 	if (make_image(image, &err) < 0)
 		return fail("image", &err);
-	if (tapctl_allocate(b->dir, &b->minor, &err) < 0 ||
+	if (tapctl_allocate(b->dir, TAPCTL_KIND_XENIO, &b->minor, &err) < 0 ||
 	    tapctl_spawn(b->dir, &b->pid, &err) < 0)
 		return fail("spawn", &err);
 	if (tell(b, WIRE_ATTACH, NULL, &err) < 0 ||

@@ -21,7 +21,7 @@ is "-t chooses none" "$(tap-ctl list -t vhd)" ""
 is "-f chooses all of a file" \
 	"$(tap-ctl list -t aio -f "$dir/a.img" | wc -l)" 20
 is "--json is JSON" "$(tap-ctl list -m 3 --json)" \
-	"[ { \"pid\": $pid, \"minor\": 3, \"state\": 0, \"type\": \"aio\", \
+	"[ { \"pid\": $pid, \"minor\": 3, \"kind\": \"xenio\", \"state\": 0, \"type\": \"aio\", \
 \"path\": \"$dir/a.img\" } ]"
 tap-ctl pause -m 5
 is "one is paused" "$(state_of 5)" 0x2a

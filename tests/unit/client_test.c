@@ -355,12 +355,15 @@ static void minors_are_lowest_first_and_locked_while_held(void **state)
 	int minor = -1, fd;
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(tapctl_allocate(t->dir, &minor, NULL), 0);
+		assert_int_equal(tapctl_allocate(t->dir, TAPCTL_KIND_XENIO,
+						 &minor, NULL),
+				 0);
 		assert_int_equal(minor, i);
 	}
 	assert_int_equal(tapctl_free(t->dir, 1, NULL), 0);
 	assert_int_equal(tapctl_free(t->dir, 1, NULL), -ENOENT);
-	assert_int_equal(tapctl_allocate(t->dir, &minor, NULL), 0);
+	assert_int_equal(
+		tapctl_allocate(t->dir, TAPCTL_KIND_XENIO, &minor, NULL), 0);
 	assert_int_equal(minor, 1);
 	(void)tapctl_path(path, t->dir, "tapdisk/tapdisk-2");
 	fd = open(path, O_RDWR);
@@ -377,8 +380,10 @@ static void a_marker_without_tapdisk_is_listed(void **state)
 	int minor;
 
 	(void)close(t->listener); /* and ctl1 is dead, but 1 is alive */
-	assert_int_equal(tapctl_allocate(t->dir, &minor, NULL), 0);
-	assert_int_equal(tapctl_allocate(t->dir, &minor, NULL), 0);
+	assert_int_equal(
+		tapctl_allocate(t->dir, TAPCTL_KIND_XENIO, &minor, NULL), 0);
+	assert_int_equal(
+		tapctl_allocate(t->dir, TAPCTL_KIND_XENIO, &minor, NULL), 0);
 	assert_int_equal(tapctl_list(&disks, t->dir, -1, 1, NULL), 0);
 	assert_int_equal(disks.count, 1);
 	assert_int_equal(disks.disk[0].pid, -1);
