@@ -87,7 +87,9 @@ ok "Xen's script for rings" env XENBUS_TYPE=vbd3 tap-ctl allocate
 ok "-t is stronger than the script" \
 	env XENBUS_TYPE=vbd tap-ctl allocate -t xenio
 echo "transport = xenio" >"$BLKTAP_CONF"
-ok "so is the configuration" env XENBUS_TYPE=vbd tap-ctl allocate
+fails_with 19 "the script is stronger than the configuration" \
+	env XENBUS_TYPE=vbd tap-ctl allocate
+ok "the configuration says ring" tap-ctl allocate
 echo "transport = blktap2" >"$BLKTAP_CONF"
 fails_with 19 "which can ask for a block device" tap-ctl allocate
 echo "transport = nonsense" >"$BLKTAP_CONF"
