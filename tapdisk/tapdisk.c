@@ -151,9 +151,8 @@ static void lock_memory(void)
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit files;
 
-	if (setrlimit(RLIMIT_MEMLOCK, &all) < 0 && geteuid() != 0)
-		fprintf(stderr, "tapdisk: memory is not locked: %m\n");
-	else if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+	if ((setrlimit(RLIMIT_MEMLOCK, &all) < 0 && geteuid() != 0) ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
 		fprintf(stderr, "tapdisk: memory is not locked: %m\n");
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;

@@ -245,6 +245,7 @@ static void learn(struct device *dev)
 	dev->met = true;
 	self->ring_changed =
 		dev->offer_error == 0 &&
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 		memcmp(&dev->offer, &dev->ring, sizeof(dev->offer)) != 0;
 	if (view->tapdisk &&
 	    (self->link == XENBUS_LINK_NONE ||

@@ -142,7 +142,8 @@ static struct nbd_listen *listening;
 static void leave(int sig)
 {
 	(void)sig;
-	nbd_listen_free(listening); /* only unlink() and close() matter here */
+	/* Only its unlink() and close() matter here. */
+	nbd_listen_free(listening); /* NOLINT(bugprone-signal-handler) */
 	_exit(0);
 }
 

@@ -21,6 +21,7 @@
 
 #define DISK (UINT64_C(4) << 20)
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
@@ -39,6 +40,7 @@ char *__wrap_realpath(const char *path, char *out);
 int __wrap_asprintf(char **out, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void __wrap_free(void *p);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static atomic_long live;  /* allocations not freed */
 static atomic_long until; /* allocations that succeed; below 0: all do */

@@ -18,7 +18,7 @@
 #include "vhd/format.h"
 
 #define SECTORS 16u
-#define NOW	(VHD_EPOCH + 1000000000)
+#define NOW     (VHD_EPOCH + 1000000000)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -118,6 +118,7 @@ static int up(void **state)
 	rig = calloc(1, sizeof(*rig));
 	rig->engine = *state;
 	rig->buf = aligned_alloc(4096, (size_t)REQS * BLOCK);
+	memset(rig->buf, 0, (size_t)REQS * BLOCK);
 	rig->fd = memfd_create("io", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(rig->fd, (off_t)REQS * BLOCK), 0);
 	assert_int_equal(loop_new(&rig->loop, NULL), 0);

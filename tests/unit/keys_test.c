@@ -34,7 +34,7 @@ static int setup(void **state)
 	(void)snprintf(t->dir, sizeof(t->dir), "/tmp/blktap-keys-XXXXXX");
 	assert_non_null(mkdtemp(t->dir));
 	(void)snprintf(t->dirs, sizeof(t->dirs), "%s/a,,%s/b", t->dir, t->dir);
-	for (char c = 'a'; c <= 'b'; c++) {
+	for (int c = 'a'; c <= 'b'; c++) {
 		(void)snprintf(path, sizeof(path), "%s/%c", t->dir, c);
 		assert_int_equal(mkdir(path, 0700), 0);
 	}
