@@ -81,8 +81,10 @@ int daemon_lock(int *fd, const char *dir, const char *type, long only,
 
 	(void)snprintf(path, sizeof(path), "%s/xenio-%s.lock", dir, type);
 	rc = lock_file(&all, path, only < 0 ? LOCK_EX : LOCK_SH, err);
-	if (rc < 0)
-		return err_wrap(err, "backend/%s", type);
+	if (rc < 0) {
+		(void)err_wrap(err, "backend/%s", type); /* rc is its code */
+		return rc;
+	}
 	if (only < 0) {
 		*fd = all;
 		return put_pid(all);
@@ -92,7 +94,8 @@ int daemon_lock(int *fd, const char *dir, const char *type, long only,
 	rc = lock_file(fd, path, LOCK_EX, err);
 	if (rc < 0) {
 		(void)close(all); /* the shared lock */
-		return err_wrap(err, "backend/%s/%ld", type, only);
+		(void)err_wrap(err, "backend/%s/%ld", type, only); /* as rc */
+		return rc;
 	}
 	/* Shared, and held to the end of the process: nobody closes it. */
 	return put_pid(*fd);
