@@ -193,6 +193,8 @@ void stats_add(struct json *json, struct vbd *vbd)
 	json_uint(json, "flushes", c->flushes);
 	json_uint(json, "discards", c->discards);
 	json_uint(json, "errors", c->errors);
+	json_uint(json, "retries", c->retries);
+	json_uint(json, "late", c->late);
 	add_pair(json, "usecs", c->usecs);
 	add_pair(json, "max_usecs", c->max_usecs);
 	json_array(json, "rings");

@@ -94,4 +94,13 @@ echo "transport = blktap2" >"$BLKTAP_CONF"
 fails_with 19 "which can ask for a block device" tap-ctl allocate
 echo "transport = nonsense" >"$BLKTAP_CONF"
 fails_with 22 "and may not be nonsense" tap-ctl allocate
+rm "$BLKTAP_CONF"
+
+# All minors but one.
+(cd "$BLKTAP_CONTROL_DIR/tapdisk" && seq -f 'tapdisk-%g' 0 16383 | xargs touch)
+fails_with 28 "no minor is left" tap-ctl allocate
+is "and nothing is printed" "$(ctl allocate)" ""
+tap-ctl free -m 9999
+is "the one that is free is found" "$(tap-ctl allocate)" \
+	"$BLKTAP_CONTROL_DIR/tapdisk/tapdisk-9999"
 done_testing
