@@ -18,15 +18,11 @@
  * was; those that come while it is on its way go with the next one.  Several
  * sectors are on their way at once.
  */
-#include "drivers/vhd/bat.h"
+#include "drivers/vhd/layer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "drivers/vhd/bitmap.h"
-#include "drivers/vhd/op.h"
-#include "drivers/vhd/tx.h"
 
 #define PER_SECTOR  (VHD_SECTOR / 4)
 #define PAGE        4096u

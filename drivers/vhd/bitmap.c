@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bitmap.c - the bitmaps of a few blocks, in memory; the rest on the disk. */
-#include "drivers/vhd/bitmap.h"
+#include "drivers/vhd/layer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "drivers/vhd/op.h"
 
 #define PAGE 4096u
 
@@ -92,7 +90,8 @@ static struct bitmap *take(struct layer *l, uint32_t block)
 		list_del(&b->hash);
 		b->used = true;
 		b->block = block;
-		b->is_new = b->prefill = b->written = b->spoilt = false;
+		b->is_new = b->prefill = b->written = false;
+		b->spoilt = b->refused = false;
 		b->claims = 0;
 		list_add_head(bucket(l, block), &b->hash);
 		list_del(&b->lru);

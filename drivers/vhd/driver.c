@@ -11,11 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/vhd/bat.h"
-#include "drivers/vhd/bitmap.h"
+#include "drivers/vhd/layer.h"
 #include "drivers/vhd/meta.h"
-#include "drivers/vhd/op.h"
-#include "drivers/vhd/tx.h"
 #include "lib/err.h"
 #include "lib/json.h"
 #include "tapdisk/keys.h"

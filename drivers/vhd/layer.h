@@ -68,6 +68,7 @@ struct bitmap {
 	bool prefill;    /* where it goes there are zeroes: all bits at once */
 	bool writing;    /* next is on its way */
 	bool written;    /* bits is on the disk */
+	bool refused;    /* the last write of it failed */
 	bool spoilt;     /* new: bits claims data whose write failed */
 	bool entering;   /* new: the table is being written */
 	unsigned claims; /* pieces in flight that the first bitmap claims */
@@ -201,5 +202,88 @@ static inline void layer_set_full(struct layer *l, uint32_t block)
 	if (!l->img->readonly)
 		vhd_block_set_full(l->vhd, block);
 }
+
+/* --- op.c: requests, taken apart ------------------------------------- */
+
+int op_open(struct layer *l);
+void op_close(struct layer *l);
+
+void op_submit(struct layer *l, struct req *req);
+
+/* Go on where it stopped. */
+void op_run(struct op *op);
+
+/* It lacks something: try again when anything comes free. */
+void op_stall(struct op *op);
+
+/* Something came free. */
+void op_wake(struct layer *l);
+
+/* Nothing more of it is to be done. */
+void op_fail(struct op *op, int err);
+
+/*
+ * A piece of len bytes at off of the disk, and at file_off of the file; the
+ * caller submits it. NULL: none is free, and the op waits. With a key len
+ * is cut, see piece->req->len.
+ */
+struct piece *op_piece(struct op *op, uint64_t off, uint64_t len,
+		       uint64_t file_off);
+
+/* Its data is written or read, and all else too. */
+void op_piece_end(struct piece *p, int err);
+
+/* --- bitmap.c: the bitmaps of a few blocks, in memory ---------------- */
+
+int bitmap_open(struct layer *l);
+void bitmap_close(struct layer *l);
+
+/* The block's, if it is in memory; it may be loading, or new. */
+struct bitmap *bitmap_find(struct layer *l, uint32_t block);
+
+/*
+ * The bitmap of a block that is in the table. NULL: it is being read, or
+ * there is no room to; the op waits, and will be run again.
+ */
+struct bitmap *bitmap_get(struct layer *l, uint32_t block, struct op *op);
+
+/* An empty one for a new block; NULL when all are in use. */
+struct bitmap *bitmap_new(struct layer *l, uint32_t block);
+void bitmap_drop(struct bitmap *b);
+
+/* Bits, most significant first. */
+bool bitmap_all(const uint8_t *bits, uint32_t first, uint32_t count);
+void bitmap_set(uint8_t *bits, uint32_t first, uint32_t count);
+
+/* How many from first on, at most count, are alike; *set: what they are. */
+uint32_t bitmap_run(const uint8_t *bits, uint32_t first, uint32_t count,
+		    bool *set);
+
+/* --- tx.c: writes, and the metadata that belongs to them ------------- */
+
+void tx_open(struct layer *l);
+
+/* Write at off, within one block. How far it got; 0: the op waits. */
+uint64_t tx_write(struct op *op, uint64_t off, uint64_t len);
+
+/* The table was written, or was not; b->is_new says so too. */
+void tx_entered(struct bitmap *b, int err);
+
+/* Something happened to it; look at it once, later in this turn. */
+void tx_touch(struct bitmap *b);
+
+/* --- bat.c: where new blocks go, and how they get into the table ----- */
+
+int bat_open(struct layer *l);
+void bat_close(struct layer *l);
+
+/* A place for a block that has none; NULL: the op waits, or has failed. */
+struct bitmap *bat_place(struct op *op, uint32_t block);
+
+/*
+ * The block's bitmap and data are written: write its table entry. In the
+ * end is_new or entering is false again, and the bitmap is touched.
+ */
+void bat_enter(struct bitmap *b);
 
 #endif /* DRIVERS_VHD_LAYER_H */

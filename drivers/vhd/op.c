@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* op.c - takes requests apart, and passes on whole those that need it not. */
-#include "drivers/vhd/op.h"
+#include "drivers/vhd/layer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "drivers/vhd/bitmap.h"
-#include "drivers/vhd/tx.h"
 #include "vhd/crypt.h"
 
 /* How much of a request an op may have out at once, and how many ops. */

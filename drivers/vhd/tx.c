@@ -34,14 +34,10 @@
  * A bitmap is looked at (advance) once in a turn of the loop, after all that
  * happened in it.
  */
-#include "drivers/vhd/tx.h"
+#include "drivers/vhd/layer.h"
 
 #include <errno.h>
 #include <string.h>
-
-#include "drivers/vhd/bat.h"
-#include "drivers/vhd/bitmap.h"
-#include "drivers/vhd/op.h"
 
 void tx_touch(struct bitmap *b)
 {
@@ -113,6 +109,7 @@ static void bitmap_done(struct req *req)
 	b->writing = false;
 	b->pins--;
 	if (req->err) {
+		b->refused = true;
 		if (!b->written)
 			unclaim(b);
 		end_all(b, &b->committing, req->err);
@@ -142,6 +139,7 @@ static void put(struct bitmap *b)
 		memset(from, 0, b->gap);
 	}
 	b->writing = true;
+	b->refused = false;
 	b->pins++;
 	b->iov = (struct iovec){ from, b->bitmap_off + BITMAP_BYTES - start };
 	b->req = (struct req){ .op = REQ_WRITE,
@@ -211,7 +209,9 @@ static void advance_new(struct bitmap *b)
 		/* All its writes failed. Its place stays unused. */
 		bitmap_drop(b);
 	} else if (!b->written) {
-		commit_first(b);
+		/* One that failed is not tried again for the same data. */
+		if (!b->refused || !list_empty(&b->pending))
+			commit_first(b);
 	} else if (!b->claims && b->spoilt) {
 		commit_again(b);
 	} else if (!b->claims && !list_empty(&b->landed)) {
