@@ -15,6 +15,12 @@
 
 static char folder[256];
 
+void vhd_make_quick(void)
+{
+	if (!getenv("TMPDIR") && !access("/dev/shm", W_OK))
+		(void)setenv("TMPDIR", "/dev/shm", 1); /* else slow */
+}
+
 void vhd_make_folder(void)
 {
 	const char *tmp = getenv("TMPDIR");

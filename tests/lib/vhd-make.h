@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+/* Files in memory from here on, for tests that make thousands of them. */
+void vhd_make_quick(void);
+
 /* A new folder; the process works in it from here on. */
 void vhd_make_folder(void);
 void vhd_make_gone(void); /* it, and all in it */
