@@ -13,6 +13,7 @@
 #include "control/client.h"
 #include "lib/log.h"
 #include "tapdisk/control-impl.h"
+#include "tapdisk/control.h"
 #include "tapdisk/driver.h"
 #include "tapdisk/keys.h"
 #include "tapdisk/metrics.h"

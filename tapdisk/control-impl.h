@@ -12,7 +12,7 @@
 #include "lib/err.h"
 #include "lib/list.h"
 #include "lib/loop.h"
-#include "tapdisk/control.h"
+#include "tapdisk/control-env.h"
 #include "tapdisk/vbd.h"
 
 struct blkif;

@@ -9,27 +9,10 @@
 #ifndef TAPDISK_CONTROL_H
 #define TAPDISK_CONTROL_H
 
-#include <sys/types.h>
+#include "tapdisk/control-env.h"
 
 struct control;
 struct err;
-struct metrics;
-struct server;
-struct vbd_env;
-struct xen;
-
-struct control_env {
-	const struct vbd_env *vbd;
-	struct server *server;
-	struct metrics *metrics; /* NULL: there are none */
-	struct xen *xen;         /* NULL: opened when it is needed */
-	const char *dir;         /* the control directory */
-	pid_t pid;
-
-	/* The last disk is detached, or control_stop() is done. */
-	void (*ended)(void *arg);
-	void *arg;
-};
 
 int control_new(struct control **out, const struct control_env *env,
 		struct err *err);
