@@ -112,7 +112,7 @@ int ring_new(struct ring **out, void *pages, size_t size, enum ring_proto p)
 	struct ring *ring;
 	uint32_t fit;
 
-	if (size < PAGE || size > 32 * PAGE || (size & (size - 1)))
+	if (size < PAGE || size > (size_t)32 * PAGE || (size & (size - 1)))
 		return -EINVAL;
 	ring = calloc(1, sizeof(*ring));
 	if (!ring)
@@ -299,7 +299,7 @@ static int read_blktap2(const struct ring *ring, struct ring_req *req,
 static int read_slot(const struct ring *ring, struct ring_req *req)
 {
 	const uint32_t *from = slot(ring, ring->req_cons);
-	uint32_t copy[SLOT / sizeof(uint32_t)];
+	uint32_t copy[SLOT / sizeof(uint32_t)] = { 0 };
 	unsigned i;
 	int rc;
 
