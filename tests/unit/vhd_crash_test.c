@@ -17,6 +17,7 @@
 
 #include "lib/bytes.h"
 #include "lib/err.h"
+#include "tests/lib/vhd-kit.h"
 #include "tests/lib/vhd-mem.h"
 #include "vhd/chain.h"
 #include "vhd/data.h"
@@ -33,6 +34,7 @@ struct scenario {
 	const char *name;
 	void (*prepare)(struct vhd_mem *m);
 	int (*run)(struct vhd_mem *m);
+	int (*fn)(struct vhd *vhd); /* instead of run: a change of "a" */
 	/* Anything that may be: asserts, or returns why not. */
 	const char *(*judge)(struct vhd_mem *m);
 	const char *leaf; /* whose content must stay; or NULL */
@@ -47,107 +49,30 @@ static uint8_t old_content[SECTORS * 512]; /* of what was made over */
 
 static int make(struct vhd_mem *m, const char *name)
 {
-	struct vhd_new p = {
-		.type = VHD_DYNAMIC,
-		.size = BLOCKS * BLOCK,
-		.max_size = BLOCKS * BLOCK * 8,
-		.block_size = BLOCK,
-		.time = VHD_EPOCH + 1000,
-		.id = { 1, (uint8_t)name[0] },
-	};
-	struct vhd_io *io = vhd_mem_open(m, name);
-	int rc = vhd_create(io, &p, NULL);
-
-	io->close(io);
-	return rc;
+	return vhd_kit(m, name, BLOCKS * BLOCK, BLOCKS * BLOCK * 8, BLOCK);
 }
 
 static int make_child(struct vhd_mem *m, const char *name, const char *parent)
 {
-	struct vhd_snapshot snap = { .name = name,
-				     .parent = parent,
-				     .empty = true };
-	struct vhd_new p = { .time = VHD_EPOCH + 2000,
-			     .block_size = BLOCK,
-			     .id = { 2, (uint8_t)name[0] } };
-	struct vhd_io *io = vhd_mem_open(m, name);
-	int rc = vhd_snapshot(io, &m->files, &snap, &p, NULL);
-
-	io->close(io);
-	return rc;
-}
-
-static struct vhd *open_image(struct vhd_mem *m, const char *name,
-			      struct vhd_io **io)
-{
-	struct vhd *vhd = NULL;
-
-	*io = vhd_mem_open(m, name);
-	if (vhd_open(&vhd, *io, true, NULL))
-		vhd = NULL;
-	return vhd;
-}
-
-static void close_image(struct vhd *vhd, struct vhd_io *io)
-{
-	vhd_close(vhd);
-	io->close(io);
-}
-
-/* Every nth block gets sectors; all of every 2nth. */
-static void scribble(struct vhd_mem *m, const char *name, uint32_t step)
-{
-	struct vhd_io *io;
-	struct vhd *vhd = open_image(m, name, &io);
-	uint64_t map_off, off, table_off;
-	uint8_t buf[BLOCK], map[512];
-
-	assert_non_null(vhd);
-	for (uint32_t b = step / 2; b < BLOCKS; b += step) {
-		memset(map, 0, sizeof(map));
-		memset(buf, 0, sizeof(buf));
-		vhd_bits_set(map, b % 3, b % (2 * step) ? 8 - b % 3 : 3);
-		for (uint32_t s = 0; s < 8; s++) {
-			if (vhd_bit(map, s))
-				memset(buf + s * 512, (int)(name[0] + step + b),
-				       512);
-		}
-		assert_int_equal(vhd_write_begin(vhd, NULL), 0);
-		assert_int_equal(vhd_place(vhd, &map_off, &off), 0);
-		assert_int_equal(io->pwrite(io, buf, BLOCK, off), 0);
-		assert_int_equal(io->pwrite(io, map, 512, map_off), 0);
-		vhd_bat_set(vhd, b, map_off);
-		vhd_bat_sector(vhd, b, map, &table_off);
-		assert_int_equal(io->pwrite(io, map, 512, table_off), 0);
-	}
-	assert_int_equal(vhd_write_end(vhd, NULL), 0);
-	close_image(vhd, io);
+	return vhd_kit_child(m, name, parent, false, BLOCK);
 }
 
 static void one_image(struct vhd_mem *m)
 {
 	assert_int_equal(make(m, "a"), 0);
-	scribble(m, "a", 3);
+	vhd_kit_scribble(m, "a", 3);
 }
 
 static void chain_of_two(struct vhd_mem *m)
 {
 	one_image(m);
 	assert_int_equal(make_child(m, "b", "a"), 0);
-	scribble(m, "b", 2);
+	vhd_kit_scribble(m, "b", 2);
 }
 
-/* The chain, without a word about why not. */
 static bool read_all(struct vhd_mem *m, const char *name, uint8_t *out)
 {
-	struct vhd_chain *c;
-	int rc = vhd_chain_open(&c, &m->files, name, 0, NULL);
-
-	if (rc)
-		return false;
-	rc = vhd_chain_read(c, out, 0, SECTORS, NULL);
-	vhd_chain_close(c);
-	return !rc;
+	return vhd_kit_read(m, name, out, SECTORS);
 }
 
 /* --- changes ------------------------------------------------------------- */
@@ -166,10 +91,10 @@ static int change(struct vhd_mem *m, const char *name,
 		  int (*fn)(struct vhd *vhd))
 {
 	struct vhd_io *io;
-	struct vhd *vhd = open_image(m, name, &io);
+	struct vhd *vhd = vhd_kit_open(m, name, &io);
 	int rc = vhd ? fn(vhd) : -EINVAL;
 
-	close_image(vhd, io);
+	vhd_kit_close(vhd, io);
 	return rc;
 }
 
@@ -178,19 +103,9 @@ static int hide(struct vhd *vhd)
 	return vhd_set_hidden(vhd, 1, NULL);
 }
 
-static int run_hide(struct vhd_mem *m)
-{
-	return change(m, "a", hide);
-}
-
 static int mark(struct vhd *vhd)
 {
 	return vhd_marker_set(vhd, 5, NULL);
-}
-
-static int run_mark(struct vhd_mem *m)
-{
-	return change(m, "a", mark);
 }
 
 static int set_key(struct vhd *vhd)
@@ -200,19 +115,9 @@ static int set_key(struct vhd *vhd)
 	return vhd_keyhash_set(vhd, &kh, NULL);
 }
 
-static int run_key(struct vhd_mem *m)
-{
-	return change(m, "a", set_key);
-}
-
 static int longer(struct vhd *vhd)
 {
 	return vhd_set_physical(vhd, vhd_file_size(vhd) + 8192, NULL);
-}
-
-static int run_physical(struct vhd_mem *m)
-{
-	return change(m, "a", longer);
 }
 
 static int mend(struct vhd *vhd)
@@ -232,23 +137,18 @@ static int touch(struct vhd *vhd)
 	return rc ? rc : vhd_write_end(vhd, NULL);
 }
 
-static int run_touch(struct vhd_mem *m)
-{
-	return change(m, "a", touch);
-}
-
 static int resize(struct vhd_mem *m, const char *name, uint64_t size,
 		  bool journalled)
 {
 	struct vhd_resize r = { .size = size };
 	struct vhd_io *io;
-	struct vhd *vhd = open_image(m, name, &io);
+	struct vhd *vhd = vhd_kit_open(m, name, &io);
 	int rc;
 
 	if (journalled)
 		r.journal = vhd_mem_open(m, "j");
 	rc = vhd ? vhd_resize(vhd, &r, NULL) : -EINVAL;
-	close_image(vhd, io);
+	vhd_kit_close(vhd, io);
 	if (r.journal)
 		r.journal->close(r.journal);
 	return rc;
@@ -272,10 +172,10 @@ static int run_resize_child(struct vhd_mem *m)
 static uint64_t size_of(struct vhd_mem *m, const char *name)
 {
 	struct vhd_io *io;
-	struct vhd *vhd = open_image(m, name, &io);
+	struct vhd *vhd = vhd_kit_open(m, name, &io);
 	uint64_t size = vhd ? vhd_size(vhd) : 0;
 
-	close_image(vhd, io);
+	vhd_kit_close(vhd, io);
 	return size;
 }
 
@@ -302,7 +202,7 @@ static void go_back(struct vhd_mem *m)
 			assert_int_equal(vhd_revert(io, j, NULL), 0);
 			j->close(j);
 		}
-		close_image(vhd, io);
+		vhd_kit_close(vhd, io);
 	}
 }
 
@@ -331,12 +231,12 @@ static void half_resized(struct vhd_mem *m)
 	struct vhd *vhd;
 
 	one_image(m);
-	vhd = open_image(m, "a", &io);
+	vhd = vhd_kit_open(m, "a", &io);
 	r.journal = vhd_mem_open(m, "j");
 	assert_true(read_all(m, "a", content));
 	assert_int_equal(vhd_resize(vhd, &r, NULL), -EINVAL);
 	r.journal->close(r.journal);
-	close_image(vhd, io);
+	vhd_kit_close(vhd, io);
 }
 
 static const char *old_again(struct vhd_mem *m)
@@ -364,15 +264,15 @@ static int run_fill(struct vhd_mem *m)
 static int run_coalesce(struct vhd_mem *m)
 {
 	struct vhd_io *child_io, *io;
-	struct vhd *child = open_image(m, "b", &child_io);
-	struct vhd *parent = open_image(m, "a", &io);
+	struct vhd *child = vhd_kit_open(m, "b", &child_io);
+	struct vhd *parent = vhd_kit_open(m, "a", &io);
 	uint64_t n;
 	int rc = -EINVAL;
 
 	if (child && parent)
 		rc = vhd_coalesce(child, parent, NULL, NULL, &n, NULL);
-	close_image(child, child_io);
-	close_image(parent, io);
+	vhd_kit_close(child, child_io);
+	vhd_kit_close(parent, io);
 	return rc;
 }
 
@@ -380,7 +280,7 @@ static void over_an_old_one(struct vhd_mem *m)
 {
 	chain_of_two(m);
 	assert_int_equal(make_child(m, "n", "a"), 0);
-	scribble(m, "n", 4);
+	vhd_kit_scribble(m, "n", 4);
 }
 
 static void dead_image(struct vhd_mem *m)
@@ -428,9 +328,9 @@ static const char *judge_made(const struct scenario *s, struct vhd_mem *m)
 {
 	uint8_t now[sizeof(content)];
 	struct vhd_io *io;
-	struct vhd *vhd = open_image(m, s->made, &io);
+	struct vhd *vhd = vhd_kit_open(m, s->made, &io);
 
-	close_image(vhd, io);
+	vhd_kit_close(vhd, io);
 	if (!vhd)
 		return NULL;
 	if (!read_all(m, s->made, now))
@@ -478,6 +378,11 @@ static void fail_at(const struct scenario *s, const char *what, unsigned n,
 	fail();
 }
 
+static int run(const struct scenario *s, struct vhd_mem *m)
+{
+	return s->run ? s->run(m) : change(m, "a", s->fn);
+}
+
 static unsigned cut(const struct scenario *s, const struct vhd_mem *before,
 		    const struct vhd_mem *log, unsigned n, unsigned skip)
 {
@@ -520,7 +425,7 @@ static unsigned all_fulls(const struct scenario *s,
 	do {
 		vhd_mem_copy(&m, before);
 		vhd_mem_fail(&m, ++tried, -ENOSPC, on);
-		rc = s->run(&m);
+		rc = run(s, &m);
 		vhd_mem_fail(&m, 0, 0, false);
 		why = judge(s, &m, s->strict && !on);
 		vhd_mem_free(&m);
@@ -545,7 +450,7 @@ static void campaign(const struct scenario *s)
 		memset(old_content, 0, sizeof(old_content));
 	vhd_mem_copy(&log, &before);
 	log.record = true;
-	assert_int_equal(s->run(&log), 0);
+	assert_int_equal(run(s, &log), 0);
 	log.record = false;
 	why = s->judge ? s->judge(&log) : NULL;
 	if (why)
@@ -593,11 +498,11 @@ static void a_cut_snapshot_leaves_nothing_or_all(void **state)
 static void a_cut_set_leaves_old_or_new(void **state)
 {
 	static const struct scenario all[] = {
-		{ .name = "set hidden", .run = run_hide },
-		{ .name = "set marker", .run = run_mark },
-		{ .name = "key -s", .run = run_key },
-		{ .name = "modify -s", .run = run_physical },
-		{ .name = "open and close", .run = run_touch },
+		{ .name = "set hidden", .fn = hide },
+		{ .name = "set marker", .fn = mark },
+		{ .name = "key -s", .fn = set_key },
+		{ .name = "modify -s", .fn = longer },
+		{ .name = "open and close", .fn = touch },
 	};
 
 	(void)state;

@@ -8,6 +8,7 @@
 
 #include "lib/bytes.h"
 #include "lib/err.h"
+#include "tests/lib/vhd-kit.h"
 #include "tests/lib/vhd-mem.h"
 #include "vhd/chain.h"
 #include "vhd/data.h"
@@ -33,31 +34,12 @@ static int teardown(void **state)
 
 static void create(const char *name, uint64_t size, uint64_t max)
 {
-	struct vhd_new p = {
-		.type = VHD_DYNAMIC,
-		.size = size,
-		.max_size = max,
-		.time = VHD_EPOCH + 1000,
-		.id = { 1, 2, 3, (uint8_t)name[0] },
-	};
-	struct vhd_io *io = vhd_mem_open(&mem, name);
-
-	assert_int_equal(vhd_create(io, &p, NULL), 0);
-	io->close(io);
+	assert_int_equal(vhd_kit(&mem, name, size, max, 0), 0);
 }
 
 static int snapshot(const char *name, const char *parent, bool raw)
 {
-	struct vhd_snapshot snap = {
-		.name = name, .parent = parent, .raw = raw, .empty = true
-	};
-	struct vhd_new p = { .time = VHD_EPOCH + 2000,
-			     .id = { 9, 9, (uint8_t)name[0] } };
-	struct vhd_io *io = vhd_mem_open(&mem, name);
-	int rc = vhd_snapshot(io, &mem.files, &snap, &p, NULL);
-
-	io->close(io);
-	return rc;
+	return vhd_kit_child(&mem, name, parent, raw, 0);
 }
 
 static struct vhd *open_flags(const char *name, struct vhd_io **io,
