@@ -38,6 +38,7 @@ int vhd_cmd_check(int argc, char **argv);
 int vhd_cmd_revert(int argc, char **argv);
 int vhd_cmd_key(int argc, char **argv);
 int vhd_cmd_copy(int argc, char **argv);
+int vhd_cmd_convert(int argc, char **argv);
 
 /* Sorted as they are listed; ends with a NULL name. */
 extern const struct vhd_cmd vhd_cmds[];

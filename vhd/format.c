@@ -83,6 +83,9 @@ static bool geometry_too_large(const uint8_t *buf)
 {
 	uint64_t chs = (uint64_t)bytes_be16(buf + 56) * buf[58] * buf[59];
 
+	/* How others say that the geometry is not to be looked at. */
+	if (!is_tap(buf) && chs == 65535ull * 16 * 255)
+		return false;
 	return chs * VHD_SECTOR > bytes_be64(buf + 48);
 }
 

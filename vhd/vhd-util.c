@@ -54,6 +54,12 @@ const struct vhd_cmd vhd_cmds[] = {
 	  "[-I ignore parent uuids] [-t ignore timestamps] "
 	  "[-B do not check for blocks that overlap] [-p check parents] "
 	  "[-b check bitmaps] [-s statistics] [--json] [-h help]" },
+	{ "copy", vhd_cmd_copy,
+	  "<-n name> <-N new name> [-k key file | -E key from stdin] "
+	  "[--overwrite] [-h help]" },
+	{ "convert", vhd_cmd_convert,
+	  "<-n name> <-N new name> <-O dynamic, fixed, azure or raw> "
+	  "[-I vhd or raw] [--overwrite] [-h help]" },
 	{ NULL, NULL, NULL },
 };
 
