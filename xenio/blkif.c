@@ -22,6 +22,7 @@
 #define PAGE 4096
 
 #define HOLD_NS   100000u /* between looks while requests are in flight */
+#define HOLD_MIN  4u      /* ... as many as this */
 #define RETRY_NS  1000000u
 #define EMPTY_MAX 16u  /* events without a request before it gets slower */
 #define SHIFT_MAX 7u   /* ... by doubling HOLD_NS so often: 12.8 ms */
@@ -215,7 +216,7 @@ static void rest(struct blkif_ring *r)
 		blkif_look(r);
 		return;
 	}
-	if (!r->expired && (r->in_flight || r->empty > EMPTY_MAX)) {
+	if (!r->expired && (r->in_flight >= HOLD_MIN || r->empty > EMPTY_MAX)) {
 		hold_off(r);
 		return;
 	}

@@ -17,11 +17,13 @@
  *	check	those that were indirect	then the data's copy
  *	submit	them
  *
- * and then the answers are shown and the ring is put to rest: with nothing
- * in flight, the client is asked to notify and the port is unmasked.  With
- * something in flight neither is done: the ring is looked at when an answer
- * goes out, or, so that a slow request does not hold up new ones, when
- * HOLD_NS are over; if that look finds nothing, the ring is armed after all.
+ * and then the answers are shown and the ring is put to rest: with no more
+ * than a few requests in flight, the client is asked to notify and the port
+ * is unmasked.  With many in flight neither is done: the ring is looked at
+ * when an answer goes out, or, so that a slow request does not hold up new
+ * ones, when HOLD_NS are over; if that look finds nothing, the ring is armed
+ * after all.  (With few, new ones come one by one whatever we do, and to wait
+ * for a timer would be a wake for nothing.)
  */
 #ifndef XENIO_BLKIF_H
 #define XENIO_BLKIF_H

@@ -3,9 +3,10 @@
  * bench-ring.c - what 4 KiB requests over a guest's ring cost, in calls.
  *
  * Our disk and transport serve a raw image, filled and with O_DIRECT, over an
- * in-memory Xen; the guest is another process, which keeps 32 requests out.
- * The fake Xen's copy and unmask make one trivial system call each, its other
- * calls make one as they are: so the server makes as many as on a real Xen.
+ * in-memory Xen; the guest is another process, which keeps 32 requests out, or
+ * one. The fake Xen's copy and unmask make one trivial system call each, its
+ * other calls make one as they are: so the server makes as many as on a real
+ * Xen.
  *
  * They are counted in the server by functions of libc and libaio put in front
  * of the real ones: a tracer would slow the server down, and a slow server's
@@ -42,7 +43,7 @@
 #define DEPTH  32u
 #define GUEST  1
 #define ROUNDS 5
-#define COUNT  40000u /* requests a round */
+#define COUNT  20000u /* requests a round */
 
 extern const struct transport xenio_transport;
 
@@ -234,20 +235,21 @@ static uint64_t any_sector(void)
 	return (uint64_t)random() % (SIZE / PAGE) * (PAGE / 512);
 }
 
-/* Keep DEPTH requests out until so many were answered. */
-static void drive(struct front *f, uint32_t port, unsigned op, unsigned left)
+/* Keep depth requests out until so many were answered. */
+static void drive(struct front *f, unsigned depth, unsigned op, unsigned left)
 {
 	unsigned out = 0;
 	uint8_t got;
 	int16_t status;
 	uint64_t id;
 
-	for (id = 0; id < DEPTH && left; id++, left--, out++)
+	for (id = 0; id < depth && left; id++, left--, out++)
 		(void)front_req(f, op, id, any_sector(), 1, (uint32_t)id + 1);
 	while (out) {
 		if (front_push(f))
-			xen_fake_kick(s.fake, port);
-		if (!front_arm(f) && !xen_fake_wait(s.fake, port, 10000))
+			xen_fake_kick(s.fake, s.connect.port);
+		if (!front_arm(f) &&
+		    !xen_fake_wait(s.fake, s.connect.port, 10000))
 			give_up("the server is silent");
 		while (front_answer(f, &id, &got, &status)) {
 			if (status || got != op)
@@ -270,19 +272,20 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void rounds(struct counts *c, struct front *f, unsigned op,
-		   const char *name)
+static void rounds(struct counts *c, struct front *f, unsigned depth,
+		   unsigned op)
 {
 	double calls[ROUNDS], copies[ROUNDS], iops[ROUNDS], batch;
 	struct timespec a, b;
+	const char *name = op ? ".write" : "";
 	struct counts was;
 	unsigned i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		drive(f, s.connect.port, op, COUNT / 10); /* warm */
+		drive(f, depth, op, COUNT / 10); /* warm */
 		was = *c;
 		(void)clock_gettime(CLOCK_MONOTONIC, &a); /* cannot fail */
-		drive(f, s.connect.port, op, COUNT);
+		drive(f, depth, op, COUNT);
 		(void)clock_gettime(CLOCK_MONOTONIC, &b); /* cannot fail */
 		calls[i] = (double)(c->calls - was.calls) / COUNT;
 		batch = (double)(op ? c->submits - was.submits
@@ -294,11 +297,12 @@ static void rounds(struct counts *c, struct front *f, unsigned op,
 	qsort(calls, ROUNDS, sizeof(*calls), compare);
 	qsort(copies, ROUNDS, sizeof(*copies), compare);
 	qsort(iops, ROUNDS, sizeof(*iops), compare);
-	printf("bench ring.4k.qd32%s.syscalls_per_req %.2f calls\n", name,
-	       calls[ROUNDS / 2]);
-	printf("bench ring.4k.qd32%s.copies_per_batch %.2f calls\n", name,
-	       copies[ROUNDS / 2]);
-	printf("bench ring.4k.qd32%s.iops %.0f 1/s\n", name, iops[ROUNDS / 2]);
+	printf("bench ring.4k.qd%u%s.syscalls_per_req %.2f calls\n", depth,
+	       name, calls[ROUNDS / 2]);
+	printf("bench ring.4k.qd%u%s.copies_per_batch %.2f calls\n", depth,
+	       name, copies[ROUNDS / 2]);
+	printf("bench ring.4k.qd%u%s.iops %.0f 1/s\n", depth, name,
+	       iops[ROUNDS / 2]);
 }
 
 int main(void)
@@ -336,7 +340,8 @@ int main(void)
 			give_up("the server does not come up");
 		(void)nanosleep(&ms, NULL); /* may be cut short */
 	}
-	rounds(c, &f, 0, "");
-	rounds(c, &f, 1, ".write");
+	rounds(c, &f, DEPTH, 0);
+	rounds(c, &f, DEPTH, 1);
+	rounds(c, &f, 1, 0);
 	return 0;
 }

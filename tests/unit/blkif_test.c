@@ -132,24 +132,34 @@ static void an_idle_ring_asks_to_be_notified(void **state)
 	rig_free(r);
 }
 
+/* As many requests in flight as make a ring a busy one. */
+static void make_busy(struct rig *r)
+{
+	unsigned i;
+
+	for (i = 0; i < 4; i++)
+		front_req(&r->front[0], 0, i, 0, 1, DATA_GREF + i);
+	rig_kick(r, 0);
+	assert_int_equal(rig_count(r, 0), 4);
+	assert_int_equal(asked_for(r), 1);
+}
+
 static void a_busy_ring_spares_its_client_the_notifying(void **state)
 {
 	struct rig *r = rig_up(X64);
 	struct front *f = &r->front[0];
 
 	(void)state;
-	front_req(f, 0, 1, 0, 1, DATA_GREF);
-	rig_kick(r, 0);
-	assert_int_equal(asked_for(r), 1);
-	front_req(f, 0, 2, 0, 1, DATA_GREF);
+	make_busy(r);
+	front_req(f, 0, 4, 0, 1, DATA_GREF);
 	assert_false(front_push(f)); /* and so no kick */
 	rig_turn(r);
-	assert_int_equal(rig_count(r, 0), 1);
-	rig_answer_all(r, 0);
+	assert_int_equal(rig_count(r, 0), 4);
+	rig_answer(r, 0, rig_held(r, 0, 0), 0);
 	rig_turn(r);
-	assert_int_equal(rig_count(r, 0), 1); /* found as it answered */
+	assert_int_equal(rig_count(r, 0), 4); /* found as it answered */
 	rig_serve(r);
-	assert_int_equal(asked_for(r), 3);
+	assert_int_equal(asked_for(r), 6);
 	rig_free(r);
 }
 
@@ -159,19 +169,36 @@ static void a_slow_request_does_not_hold_up_new_ones(void **state)
 	struct front *f = &r->front[0];
 
 	(void)state;
-	front_req(f, 0, 1, 0, 1, DATA_GREF);
-	rig_kick(r, 0);
-	front_req(f, 0, 2, 0, 1, DATA_GREF);
+	make_busy(r);
+	front_req(f, 0, 4, 0, 1, DATA_GREF);
 	assert_false(front_push(f));
 	rig_later(r, 100000);
-	assert_int_equal(rig_count(r, 0), 2);
+	assert_int_equal(rig_count(r, 0), 5);
 	rig_later(r, 100000); /* nothing new: it asks after all */
-	assert_int_equal(asked_for(r), 3);
-	front_req(f, 0, 3, 0, 1, DATA_GREF);
+	assert_int_equal(asked_for(r), 6);
+	front_req(f, 0, 5, 0, 1, DATA_GREF);
 	assert_true(front_push(f));
 	xen_fake_kick(r->fake, r->port[0]);
 	rig_turn(r);
-	assert_int_equal(rig_count(r, 0), 3);
+	assert_int_equal(rig_count(r, 0), 6);
+	rig_serve(r);
+	rig_free(r);
+}
+
+static void a_ring_with_little_to_do_waits_for_no_timer(void **state)
+{
+	struct rig *r = rig_up(X64);
+	struct front *f = &r->front[0];
+
+	(void)state;
+	front_req(f, 0, 1, 0, 1, DATA_GREF);
+	rig_kick(r, 0);
+	assert_int_equal(asked_for(r), 2);
+	front_req(f, 0, 2, 0, 1, DATA_GREF);
+	assert_true(front_push(f));
+	xen_fake_kick(r->fake, r->port[0]);
+	rig_turn(r);
+	assert_int_equal(rig_count(r, 0), 2);
 	rig_serve(r);
 	rig_free(r);
 }
@@ -182,8 +209,7 @@ static void a_port_is_unmasked_once_its_ring_is_idle(void **state)
 	unsigned before = xen_fake_count(r->fake, XEN_FAKE_UNMASK);
 
 	(void)state;
-	front_req(&r->front[0], 0, 1, 0, 1, DATA_GREF);
-	rig_kick(r, 0);
+	make_busy(r);
 	assert_int_equal(xen_fake_count(r->fake, XEN_FAKE_UNMASK), before);
 	rig_serve(r);
 	assert_int_equal(xen_fake_count(r->fake, XEN_FAKE_UNMASK), before + 1);
@@ -503,6 +529,7 @@ int main(void)
 		T(an_idle_ring_asks_to_be_notified),
 		T(a_busy_ring_spares_its_client_the_notifying),
 		T(a_slow_request_does_not_hold_up_new_ones),
+		T(a_ring_with_little_to_do_waits_for_no_timer),
 		T(a_port_is_unmasked_once_its_ring_is_idle),
 		T(a_client_that_kicks_for_nothing_is_heard_less_and_less),
 		T(a_new_backend_looks_without_being_asked_and_says_so),
