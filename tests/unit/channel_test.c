@@ -84,6 +84,26 @@ static void more_than_its_depth_waits_in_the_client(void **state)
 	assert_int_equal(channel_counters(other.ch)->completed[1], 10);
 }
 
+/* What was just answered is free only after the flush that looked for it. */
+static void one_request_at_a_time_is_enough(void **state)
+{
+	struct mem_op a = op(REQ_READ, 0, 512), b = op(REQ_READ, 512, 512);
+
+	(void)state;
+	other.depth = 1;
+	assert_int_equal(rig_join(rig, &other), 0);
+	mem_ask(&other, &a);
+	mem_ask(&other, &b);
+	rig_settle(rig);
+	assert_true(hold_answer(0));
+	rig_settle(rig);
+	assert_true(a.done);
+	assert_int_equal(hold.count, 1);
+	assert_true(hold_answer(0));
+	rig_settle(rig);
+	assert_true(b.done);
+}
+
 static void room_made_by_one_wakes_another(void **state)
 {
 	uint64_t size = arena_size(vbd_arena(rig->vbd)), half = size / 2;
@@ -255,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(a_batch_of_answers_is_one_flush),
 		test(more_than_its_depth_waits_in_the_client),
+		test(one_request_at_a_time_is_enough),
 		test(room_made_by_one_wakes_another),
 		test(a_client_may_bring_its_own_memory),
 		test(a_readonly_client_changes_nothing),

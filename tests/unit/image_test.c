@@ -301,6 +301,7 @@ static void a_poisoned_image_answers_errors_only(void **state)
 		waits[i].req.flags = REQ_FUA;
 		image_submit(img, &waits[i].req);
 	}
+	assert_int_equal(hold.ops[REQ_WRITE], 5); /* and four wait */
 	image_poison(img, -ENOSPC, "half a bitmap");
 	assert_true(img->poisoned);
 	assert_int_equal(run(REQ_READ, 0, 0, 512), -EIO);
@@ -308,6 +309,7 @@ static void a_poisoned_image_answers_errors_only(void **state)
 	while (hold_answer(-EIO))
 		settle();
 	assert_int_equal(a.done, 1);
+	assert_int_equal(hold.ops[REQ_WRITE], 5); /* they were not let in */
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
 		assert_int_equal(waits[i].done, 1);
 		assert_int_equal(waits[i].req.err, -EIO);
