@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -105,6 +106,22 @@ static int take_marker(int dirfd, int *minor, struct err *err)
 	return err_set(err, -ENOSPC, "all minors are taken");
 }
 
+/*
+ * The module gives a number whose marker says that it came from the module:
+ * an older tool has given it back and knew nothing of markers.
+ */
+static bool drop_stale(int dirfd, int minor)
+{
+	cleanup_fd int fd = -1;
+	char name[32], text[16] = "";
+
+	(void)snprintf(name, sizeof(name), "tapdisk-%d", minor); /* it fits */
+	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 &&
+	       !strcmp(text, KERNEL_KIND) && !flock(fd, LOCK_EX | LOCK_NB) &&
+	       !unlinkat(dirfd, name, 0);
+}
+
 /* A number that the module gives and that has no marker yet. */
 static int take_kernel(const struct blktap2_host *host, int dirfd,
 		       enum tapctl_kind kind, int *minor, struct err *err)
@@ -119,6 +136,8 @@ static int take_kernel(const struct blktap2_host *host, int dirfd,
 		if (rc)
 			break;
 		rc = make_marker(dirfd, (int)given, kind);
+		if (rc == -EEXIST && drop_stale(dirfd, (int)given))
+			rc = make_marker(dirfd, (int)given, kind);
 		if (!rc) {
 			*minor = (int)given;
 			break;
@@ -212,4 +231,15 @@ int tapctl_kind(const char *dir, int minor)
 	}
 	(void)snprintf(path, sizeof(path), BLKTAP2_DIR "/blktap%d", minor);
 	return access(path, F_OK) ? -ENOENT : TAPCTL_KIND_BLKTAP2;
+}
+
+int tapctl_adopt(const char *dir, int minor)
+{
+	cleanup_fd int lock = -1;
+	int rc = tapctl_kind(dir, minor);
+
+	if (rc < 0)
+		return rc;
+	lock = lock_markers(dir, NULL);
+	return lock < 0 ? lock : make_marker(lock, minor, TAPCTL_KIND_BLKTAP2);
 }

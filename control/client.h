@@ -118,6 +118,9 @@ int tapctl_free(const char *dir, int minor, struct err *err);
  * one that an older tool has taken. -ENOENT: neither is there. */
 int tapctl_kind(const char *dir, int minor);
 
+/* Make the marker that such a minor lacks; -ENOENT if it is no minor. */
+int tapctl_adopt(const char *dir, int minor);
+
 /*
  * Start a tapdisk; *pid is its id, once it serves its control socket. The
  * program is $TAPDISK, else the installed one. It inherits no descriptor.

@@ -19,6 +19,7 @@
 #include "tapdisk/metrics.h"
 #include "tapdisk/nbd-listen.h"
 #include "tapdisk/server.h"
+#include "tapdisk/tapdev.h"
 
 /* The locked marker, or -errno. */
 static int take_marker(struct control_op *op)
@@ -32,6 +33,9 @@ static int take_marker(struct control_op *op)
 	if (tapctl_path(path, dir, "tapdisk/tapdisk-%u", minor) < 0)
 		return err_set(&op->err, -ENAMETOOLONG, "%s: too long", dir);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	/* A tool of the kernel device's time makes none. */
+	if (fd < 0 && errno == ENOENT && !tapctl_adopt(dir, (int)minor))
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	/* EPERM is what clients have always been told. */
 	if (fd < 0)
 		return err_set(&op->err, -EPERM, "%s: %s", path,
@@ -61,6 +65,10 @@ static int add_disk(struct control_op *op)
 	disk->minor = op->msg.cookie;
 	disk->marker = take_marker(op);
 	rc = disk->marker < 0 ? disk->marker : 0;
+	if (!rc &&
+	    tapctl_kind(ctl->env.dir, (int)disk->minor) == TAPCTL_KIND_BLKTAP2)
+		rc = tapdev_attach(&disk->tapdev, ctl->env.vbd->loop,
+				   disk->minor, &op->err);
 	if (!rc)
 		rc = vbd_new(&disk->vbd, ctl->env.vbd, disk->minor, &op->err);
 	if (rc < 0)
@@ -90,6 +98,7 @@ void control_forget(struct control_disk *disk)
 	list_del(&disk->link);
 	if (disk->vbd)
 		vbd_free(disk->vbd);
+	tapdev_detach(disk->tapdev);
 	/* Last: who gets the lock may rely on the rest being done. */
 	if (disk->marker >= 0)
 		(void)close(disk->marker); /* was not written */
@@ -154,6 +163,24 @@ static void undone(struct vbd_call *call, const struct err *err)
 	control_fail(op, &op->err);
 }
 
+/* Clients connect as soon as they have the reply. */
+static int serve(struct control_op *op)
+{
+	struct control_disk *disk = op->disk;
+	int rc = nbd_listen_new(&disk->nbd, disk->vbd, op->ctl->env.dir,
+				op->ctl->env.pid, &op->err);
+
+	if (rc < 0)
+		disk->nbd = NULL;
+	else if (disk->tapdev)
+		rc = tapdev_serve(disk->tapdev, disk->vbd, &op->err);
+	if (rc < 0) {
+		nbd_listen_free(disk->nbd);
+		disk->nbd = NULL;
+	}
+	return rc;
+}
+
 static void opened(struct vbd_call *call, const struct err *err)
 {
 	struct control_op *op = container_of(call, struct control_op, call);
@@ -169,10 +196,7 @@ static void opened(struct vbd_call *call, const struct err *err)
 	if (metrics_add_disk(&disk->metrics, op->ctl->env.metrics, disk->vbd,
 			     &why) < 0)
 		log_warn("vbd %u: no metrics: %s", disk->minor, why.msg);
-	/* Clients connect as soon as they have the reply. */
-	if (nbd_listen_new(&disk->nbd, disk->vbd, op->ctl->env.dir,
-			   op->ctl->env.pid, &op->err) < 0) {
-		disk->nbd = NULL;
+	if (serve(op) < 0) {
 		op->call.done = undone;
 		vbd_close(disk->vbd, false, &op->call);
 		return;
@@ -288,22 +312,53 @@ static void closed(struct vbd_call *call, const struct err *err)
 		control_ok(op);
 }
 
-void control_close(struct control_op *op)
+static void close_disk(struct control_op *op)
 {
-	struct control_disk *disk;
+	struct control_disk *disk = op->disk;
 
-	if (!control_has_disk(op))
-		return;
-	disk = op->disk;
-	if (vbd_state(disk->vbd) == VBD_CLOSED) {
-		control_ok(op);
-		return;
-	}
 	nbd_listen_free(disk->nbd);
 	disk->nbd = NULL;
 	op->call.done = closed;
 	control_close_rings(disk);
 	vbd_close(disk->vbd, op->msg.type == WIRE_FORCE_SHUTDOWN, &op->call);
+}
+
+/* The block device is gone; or it is in use, and the disk stays open. */
+static void removed(struct vbd_call *call, const struct err *err)
+{
+	struct control_op *op = container_of(call, struct control_op, call);
+
+	if (err->code)
+		control_fail(op, err);
+	else
+		close_disk(op);
+}
+
+/* Who asks has the patience. */
+static bool still_wanted(void *arg)
+{
+	struct control_op *op = arg;
+
+	return !server_gone(op->conn);
+}
+
+void control_close(struct control_op *op)
+{
+	bool force = op->msg.type == WIRE_FORCE_SHUTDOWN;
+
+	if (!control_has_disk(op))
+		return;
+	if (vbd_state(op->disk->vbd) == VBD_CLOSED) {
+		control_ok(op);
+		return;
+	}
+	if (!op->disk->tapdev) {
+		close_disk(op);
+		return;
+	}
+	op->call.done = removed;
+	tapdev_remove(op->disk->tapdev,
+		      force || !op->conn ? NULL : still_wanted, op, &op->call);
 }
 
 void control_detach(struct control_op *op)

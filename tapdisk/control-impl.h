@@ -20,6 +20,7 @@ struct channel;
 struct metrics_disk;
 struct nbd_listen;
 struct server_conn;
+struct tapdev;
 struct transport;
 struct xen;
 
@@ -29,7 +30,8 @@ struct control_disk {
 	struct control *ctl;
 	struct vbd *vbd;
 	unsigned minor;
-	int marker; /* locked */
+	int marker;            /* locked */
+	struct tapdev *tapdev; /* NULL: not of the kernel's kind */
 	struct nbd_listen *nbd;
 	struct metrics_disk *metrics;
 	struct list rings; /* struct control_ring */

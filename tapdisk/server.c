@@ -386,6 +386,13 @@ struct server_request *server_request(struct server_conn *conn)
 	return &conn->req;
 }
 
+bool server_gone(const struct server_conn *conn)
+{
+	char c;
+
+	return recv(conn->watch.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static int listen_at(struct server *s, struct err *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };

@@ -57,6 +57,9 @@ void server_free(struct server *server);
 /* What a connection asks; its fd may be taken by setting it to -1. */
 struct server_request *server_request(struct server_conn *conn);
 
+/* Whether who asked has hung up, and waits for no reply. */
+bool server_gone(const struct server_conn *conn);
+
 /* Add to the reply; then end the connection when all of it is read. */
 void server_send(struct server_conn *conn, const struct wire_msg *msg);
 void server_send_text(struct server_conn *conn, const char *text, size_t len);

@@ -23,6 +23,8 @@ struct tapdev {
 	struct channel *ch; /* while served */
 
 	struct vbd_call *removing;
+	bool (*wanted)(void *arg);
+	void *arg;
 	struct timer retry;
 	struct deferred end;
 	struct err why;
@@ -57,8 +59,10 @@ static void try_remove(struct timer *timer)
 	struct tapdev *t = container_of(timer, struct tapdev, retry);
 	int ret = t->dev->remove(t->dev);
 
-	if (ret == -EBUSY)
+	if (ret == -EBUSY && t->wanted(t->arg))
 		loop_timer(t->loop, &t->retry, RETRY_NS);
+	else if (ret == -EBUSY)
+		end_remove(t, ret, "the block device is in use");
 	else if (ret)
 		end_remove(t, ret, "the kernel does not let it go");
 	else
@@ -112,21 +116,18 @@ int tapdev_serve(struct tapdev *tapdev, struct vbd *vbd, struct err *err)
 	return ret;
 }
 
-void tapdev_remove(struct tapdev *tapdev, bool force, struct vbd_call *call)
+void tapdev_remove(struct tapdev *tapdev, bool (*wanted)(void *arg), void *arg,
+		   struct vbd_call *call)
 {
 	tapdev->removing = call;
-	if (!tapdev->ch)
+	tapdev->wanted = wanted;
+	tapdev->arg = arg;
+	if (!tapdev->ch) {
 		end_remove(tapdev, 0, NULL);
-	else if (!force)
+	} else if (wanted) {
 		try_remove(&tapdev->retry);
-	else {
+	} else {
 		(void)tapdev->dev->remove(tapdev->dev); /* once, as asked */
 		end_remove(tapdev, 0, NULL);
 	}
-}
-
-void tapdev_give_up(struct tapdev *tapdev)
-{
-	if (tapdev && tapdev->removing && list_linked(&tapdev->retry.link))
-		end_remove(tapdev, -EBUSY, "the block device is in use");
 }

@@ -27,12 +27,13 @@ void tapdev_detach(struct tapdev *tapdev);
 int tapdev_serve(struct tapdev *tapdev, struct vbd *vbd, struct err *err);
 
 /*
- * Take the block device away. Tried again while somebody has it open, until
- * tapdev_give_up(), which ends the call with -EBUSY and leaves the disk as it
- * was. With force, once: then requests that come later wait in the kernel.
- * Done soon where there is none. call->done() is called from the loop.
+ * Take the block device away. Tried again while somebody has it open, as long
+ * as wanted(arg) is true; then the call ends with -EBUSY and the disk goes on
+ * as it was. With wanted NULL, once, whatever comes of it: requests that come
+ * later wait in the kernel. call->done() is called from the loop, soon where
+ * there is no block device.
  */
-void tapdev_remove(struct tapdev *tapdev, bool force, struct vbd_call *call);
-void tapdev_give_up(struct tapdev *tapdev);
+void tapdev_remove(struct tapdev *tapdev, bool (*wanted)(void *arg), void *arg,
+		   struct vbd_call *call);
 
 #endif /* TAPDISK_TAPDEV_H */

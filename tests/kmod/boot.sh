@@ -36,7 +36,8 @@ mount -t devtmpfs none /dev
 mount -t tmpfs none /tmp
 export PATH=/bin
 for module in /modules/*.ko; do
-	[ ! -e "$module" ] || insmod "$module"
+	# Some are for other processors.
+	[ ! -e "$module" ] || insmod "$module" 2>/dev/null
 done
 sh /script
 echo "status=$?"
