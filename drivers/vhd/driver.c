@@ -18,6 +18,8 @@
 #include "tapdisk/keys.h"
 #include "vhd/crypt.h"
 
+const struct driver vhd_driver;
+
 /* The file that holds the image, whatever filters lie between. */
 static const struct image *bottom(const struct image *img)
 {
@@ -62,6 +64,27 @@ static int find_key(struct layer *l, struct err *err)
 		ret = vhd_crypt_new(&l->crypt, key, len, err);
 	explicit_bzero(key, sizeof(key));
 	return ret;
+}
+
+/*
+ * With keys in folders a child without a hash is encrypted like the nearest
+ * ancestor that has one. Ancestors are opened after it: this is known when
+ * the first request comes.
+ */
+static void inherit_key(struct layer *l)
+{
+	const struct image *img = l->img->parent;
+
+	l->may_inherit = false;
+	for (; img && img->drv == &vhd_driver; img = img->parent) {
+		const struct layer *parent = img->state;
+
+		if (parent->crypt) {
+			l->crypt = parent->crypt;
+			l->inherited = true;
+			return;
+		}
+	}
 }
 
 static int find_parent(struct layer *l, struct err *err)
@@ -132,7 +155,8 @@ static void vhd_close_image(struct image *img)
 		bitmap_close(l);
 		bat_close(l);
 	}
-	vhd_crypt_free(l->crypt);
+	if (!l->inherited)
+		vhd_crypt_free(l->crypt);
 	vhd_close(l->vhd);
 	meta_close(&l->meta);
 	free(l->full);
@@ -155,6 +179,8 @@ static int open_layer(struct layer *l, struct err *err)
 		ret = find_parent(l, err);
 	if (ret)
 		return ret;
+	l->may_inherit =
+		l->has_parent && !l->crypt && keys_from(img->keys) == KEYS_DIRS;
 	describe(l);
 	if (prepare(l))
 		return err_set(err, -ENOMEM, "no memory");
@@ -184,6 +210,8 @@ static void vhd_submit(struct image *img, struct req *req)
 {
 	struct layer *l = img->state;
 
+	if (l->may_inherit)
+		inherit_key(l);
 	if (l->fixed || req->op == REQ_FLUSH)
 		image_submit(img->file, req);
 	else

@@ -147,6 +147,8 @@ struct layer {
 	struct vhd *vhd;
 	struct meta meta;
 	struct vhd_crypt *crypt; /* NULL: the data is clear */
+	bool may_inherit;        /* crypt may be an ancestor's */
+	bool inherited;
 	bool fixed;
 	bool begun; /* the primary footer is killed */
 	bool has_parent;

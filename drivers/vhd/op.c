@@ -498,7 +498,7 @@ int op_open(struct layer *l)
 		return -ENOMEM;
 	for (unsigned i = 0; i < ops; i++)
 		list_add_tail(&l->ops_free, &l->ops[i].link);
-	if (!l->crypt)
+	if (!l->crypt && !l->may_inherit)
 		return 0;
 	l->bounces = aligned_alloc(4096, BOUNCES * (size_t)LAYER_BOUNCE);
 	if (!l->bounces)

@@ -93,6 +93,22 @@ void vhd_make_child(const char *name, const char *parent)
 	io->close(io);
 }
 
+void vhd_make_encrypted(const char *name, const uint8_t *key, unsigned len)
+{
+	static const uint8_t nonce[32];
+	struct vhd_keyhash kh;
+	struct err err = { 0 };
+	struct vhd_io *io;
+	struct vhd *vhd;
+
+	assert_int_equal(vhd_io_file(&io, open(name, O_RDWR | O_CLOEXEC)), 0);
+	assert_int_equal(vhd_open(&vhd, io, true, &err), 0);
+	assert_int_equal(vhd_keyhash_make(&kh, nonce, key, len), 0);
+	assert_int_equal(vhd_keyhash_set(vhd, &kh, &err), 0);
+	vhd_close(vhd);
+	io->close(io);
+}
+
 void vhd_make_check(const char *name)
 {
 	const unsigned flags =

@@ -20,6 +20,9 @@ void vhd_make(const char *name, uint64_t size);
 void vhd_make_fixed(const char *name, uint64_t size);
 void vhd_make_child(const char *name, const char *parent);
 
+/* From now on its data is encrypted; it must be empty. */
+void vhd_make_encrypted(const char *name, const uint8_t *key, unsigned len);
+
 /* The image is clean: no line of vhd_check() says otherwise. */
 void vhd_make_check(const char *name);
 
