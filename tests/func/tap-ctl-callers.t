@@ -81,6 +81,23 @@ is "script: the next list must not find it" \
 ok "script: who had no trouble leaves no log" \
 	eventually test ! -e "$dir/log/tapdisk.$pid.log"
 
+# People have columns, and a sentence.
+on_terminal() {
+	python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$@" </dev/null |
+		tr -d '\r'
+}
+said=$(on_terminal tap-ctl spawn)
+like "a person is told of a tapdisk" "$said" '^tapdisk spawned with pid [0-9]+$'
+pid=${said##* }
+is "and sees columns" "$(on_terminal tap-ctl list)" \
+	"$(printf '%8s %4s %4s %10s %s' "$pid" - - - -)"
+name=$(tap-ctl allocate)
+tap-ctl attach -p "$pid" -m "${name##*-}"
+tap-ctl open -p "$pid" -m "${name##*-}" -a "aio:$f"
+is "of a disk, too" "$(on_terminal tap-ctl list)" \
+	"$(printf '%8s %4s %4s %10s %s' "$pid" "${name##*-}" 0 aio "$f")"
+tap-ctl destroy -p "$pid" -m "${name##*-}"
+
 # A script that gives up half way: what it leaves can be found.
 name=$(tap-ctl allocate)
 minor=${name##*-}
