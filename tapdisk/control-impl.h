@@ -66,6 +66,7 @@ struct control {
 	struct list
 		parting; /* the same: DISCONNECT, until the rings are gone */
 	struct control_op *running;
+	struct control_op stop; /* closes what is open at the end */
 	struct deferred next;
 	bool stopping;
 	bool ended;

@@ -243,7 +243,8 @@ void control_let_go(struct control_op *op)
 static void op_end(struct control_op *op)
 {
 	control_let_go(op);
-	free(op);
+	if (op != &op->ctl->stop)
+		free(op);
 }
 
 void control_done(struct control_op *op, const struct wire_msg *msg)
@@ -331,7 +332,7 @@ static const struct handler *find_handler(enum wire_type type)
 /* Close the disks, one after the other; then it is over. */
 static void stop_next(struct control *ctl)
 {
-	struct control_op *op;
+	struct control_op *op = &ctl->stop;
 	struct list *pos, *next;
 	struct control_disk *disk;
 
@@ -341,9 +342,7 @@ static void stop_next(struct control *ctl)
 			control_forget(disk);
 			continue;
 		}
-		op = calloc(1, sizeof(*op));
-		if (!op)
-			break; /* the kernel closes what is left */
+		memset(op, 0, sizeof(*op));
 		op->ctl = ctl;
 		list_init(&op->link);
 		op->msg.type = WIRE_CLOSE;
