@@ -173,15 +173,34 @@ void device_store_unwatch(struct device *dev)
 	dev->front[0] = '\0';
 }
 
-static int read_keys(struct device *dev, uint32_t tx, struct reading *r,
-		     bool front)
+static int read_back(struct device *dev, uint32_t tx, struct reading *r)
 {
 	int rc = 0;
 
+	for (unsigned i = 0; i < XENBUS_KEYS && rc == 0; i++) {
+		if (!xenbus_key_names[i].front)
+			rc = read_node(dev, tx, &r->value[i], dev->back,
+				       xenbus_key_names[i].name);
+		/* The first of them: without it there is no B. */
+		if (!r->value[XENBUS_B_FRONTEND])
+			break;
+	}
+	return rc;
+}
+
+/* What a ring's own nodes say is asked only when there is a ring. */
+static int read_front(struct device *dev, uint32_t tx, struct reading *r)
+{
+	const char *state;
+	int rc;
+
+	rc = read_node(dev, tx, &r->value[XENBUS_F_STATE], dev->front, "state");
+	state = r->value[XENBUS_F_STATE];
+	if (rc < 0 || !state || (*state != '3' && *state != '4'))
+		return rc;
 	for (unsigned i = 0; i < XENBUS_KEYS && rc == 0; i++)
-		if (xenbus_key_names[i].front == front)
-			rc = read_node(dev, tx, &r->value[i],
-				       front ? dev->front : dev->back,
+		if (xenbus_key_names[i].front && i != XENBUS_F_STATE)
+			rc = read_node(dev, tx, &r->value[i], dev->front,
 				       xenbus_key_names[i].name);
 	return rc;
 }
@@ -191,14 +210,14 @@ static int read_all(struct device *dev, uint32_t tx, const void *arg)
 	struct reading r = { .port = NULL };
 	struct xenbus_nodes nodes;
 	const char *front;
-	int rc = read_keys(dev, tx, &r, false);
+	int rc = read_back(dev, tx, &r);
 
 	(void)arg;
 	front = r.value[XENBUS_B_FRONTEND];
 	if (rc == 0 && front) {
 		rc = learn_front(dev, front);
 		if (rc == 0)
-			rc = read_keys(dev, tx, &r, true);
+			rc = read_front(dev, tx, &r);
 	}
 	if (rc == 0) {
 		memcpy(nodes.value, r.value, sizeof(nodes.value));

@@ -58,11 +58,14 @@ void device_fail(struct device *dev, const struct err *why)
 	device_look_in(dev, 0);
 }
 
-/* After a write: look again, or try again later. */
+/*
+ * After a write: look again, or try again later. The watch on B tells of our
+ * own write too, so a look of its own is only for when that is late.
+ */
 static void wrote(struct device *dev, int rc)
 {
 	if (rc >= 0 || rc == -ESTALE) {
-		device_look_in(dev, 0);
+		device_look_in(dev, rc < 0 ? 0 : HOLD_MS);
 		return;
 	}
 	if (rc != -EAGAIN)
