@@ -154,6 +154,15 @@ def requests(path):
     return not s.recv(1)
 
 
+def unflushed(path):
+    s = connect(path)
+    ready(s)
+    s.sendall(request(1, 0, 4096) + b"\7" * 4096)
+    assert simple(s) == 0
+    s.sendall(request(2, 0, 0))
+    return not s.recv(1)
+
+
 def cut(path):
     s = connect(path)
     ready(s)
@@ -229,6 +238,6 @@ def many(path):
 
 
 WHAT = {f.__name__.rstrip("_"): f for f in (
-    hoard, dawdle, nonsense, slowly, requests, cut, large, crowd, pass_, nothing,
-    many)}
+    hoard, dawdle, nonsense, slowly, requests, unflushed, cut, large, crowd,
+    pass_, nothing, many)}
 sys.exit(0 if WHAT[sys.argv[1]](*sys.argv[2:]) else 1)
