@@ -187,7 +187,7 @@ static int judge(int status, struct stream *out, struct stream *errs,
 	if (parse_id(out->text, pid) < 0)
 		return err_set(err, -EPROTO,
 			       "tapdisk: does not name its socket");
-	return 0;
+	return err_set(err, 0, "%s", errs->text); /* a warning, mostly none */
 }
 
 static int try_spawn(const char *dir, pid_t *pid, struct err *err)

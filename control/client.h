@@ -125,7 +125,7 @@ int tapctl_adopt(const char *dir, int minor);
  * Start a tapdisk; *pid is its id, once it serves its control socket. The
  * program is $TAPDISK, else the installed one. It inherits no descriptor.
  * What a tapdisk that could not start has printed is in err, and its exit
- * status is the error.
+ * status is the error; one that did may have a warning there.
  */
 int tapctl_spawn(const char *dir, pid_t *pid, struct err *err);
 

@@ -42,7 +42,7 @@ static int run(struct cmd_args *args, struct err *err)
 		rc = cmd_allocate_minor(args, err);
 	if (rc < 0)
 		return rc;
-	rc = tapctl_spawn(args->dir, &args->pid, err);
+	rc = cmd_start(args, err);
 	if (!rc)
 		rc = cmd_simple(args, WIRE_ATTACH, err);
 	attached = !rc;

@@ -13,7 +13,7 @@ static const struct cmd_opt opts[] = {
 
 static int run(struct cmd_args *args, struct err *err)
 {
-	int rc = tapctl_spawn(args->dir, &args->pid, err);
+	int rc = cmd_start(args, err);
 
 	if (rc < 0)
 		return rc;

@@ -39,6 +39,15 @@ int cmd_simple(const struct cmd_args *args, enum wire_type type,
 	return cmd_exchange(args, &req, NULL, err);
 }
 
+int cmd_start(struct cmd_args *args, struct err *err)
+{
+	int rc = tapctl_spawn(args->dir, &args->pid, err);
+
+	if (!rc && err->msg[0])
+		fprintf(stderr, "%s\n", err->msg);
+	return rc;
+}
+
 int cmd_find_pid(struct cmd_args *args, struct err *err)
 {
 	struct tapctl_disks disks;

@@ -101,6 +101,9 @@ int cmd_exchange(const struct cmd_args *args, struct tapctl_request *req,
 int cmd_simple(const struct cmd_args *args, enum wire_type type,
 	       struct err *err);
 
+/* Start a tapdisk, whose pid is args->pid then; its warnings are printed. */
+int cmd_start(struct cmd_args *args, struct err *err);
+
 /* If no pid was given: that of whoever has the minor. */
 int cmd_find_pid(struct cmd_args *args, struct err *err);
 

@@ -61,4 +61,10 @@ fails_with 1 "spawn tells the status of what could not start" \
 	env TAPDISK="$dir/fake" tap-ctl spawn
 is "and what it said" "$(TAPDISK=$dir/fake tap-ctl spawn 2>&1 | head -1)" \
 	"no memory today"
+printf '#!/bin/sh\necho "a warning" >&2\nexec %s/bin/tapdisk\n' "$O" \
+	>"$dir/fake"
+is "spawn passes a warning on, and succeeds" \
+	"$(TAPDISK=$dir/fake tap-ctl spawn 2>&1 >/dev/null; echo $?)" \
+	"a warning
+0"
 done_testing
