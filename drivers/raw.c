@@ -40,7 +40,7 @@
 #include "tapdisk/driver.h"
 #include "tapdisk/io.h"
 
-#define BOUNCE_BYTES (64u << 10)
+#define BOUNCE_BYTES (32u << 10)
 #define LOCK_TRIES   20 /* udev looks at block devices under a shared lock */
 #define LOCK_WAIT_NS 50000000
 

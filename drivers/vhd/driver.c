@@ -184,8 +184,10 @@ static int open_layer(struct layer *l, struct err *err)
 	describe(l);
 	if (prepare(l))
 		return err_set(err, -ENOMEM, "no memory");
-	if (img->readonly)
+	if (img->readonly) {
+		meta_close(&l->meta); /* nothing more to read or write */
 		return 0;
+	}
 	ret = vhd_write_begin(l->vhd, err);
 	l->begun = !ret;
 	if (!ret && !l->fixed && bat_open(l))

@@ -9,6 +9,7 @@
 
 /* How much of a request an op may have out at once, and how many ops. */
 #define OPS_MAX    256
+#define OPS_PARENT 32 /* of a layer that only fills in */
 #define PIECES_MIN 32
 #define BOUNCES    32
 
@@ -482,7 +483,8 @@ void op_submit(struct layer *l, struct req *req)
 
 int op_open(struct layer *l)
 {
-	unsigned ops = l->img->depth < OPS_MAX ? l->img->depth : OPS_MAX;
+	unsigned most = l->img->readonly ? OPS_PARENT : OPS_MAX;
+	unsigned ops = l->img->depth < most ? l->img->depth : most;
 	unsigned pieces;
 
 	ops = ops ? ops : 1;
