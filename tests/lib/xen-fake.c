@@ -216,6 +216,23 @@ static int fake_unmap(struct xen *xen, void *addr, unsigned count)
 	return err;
 }
 
+/* By words, and atomic ones: a guest in a thread may write to them as well. */
+static void copy_words(void *to, const void *from, size_t len)
+{
+	const uint64_t *f = from;
+	uint64_t *t = to;
+	size_t i;
+
+	if (((uintptr_t)to | (uintptr_t)from | len) % sizeof(*t)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (i = 0; i < len / sizeof(*t); i++)
+		__atomic_store_n(t + i,
+				 __atomic_load_n(f + i, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+}
+
 static int copy_piece(struct xen_fake *fake, const struct xen_copy *piece)
 {
 	const struct fake_grant *g =
@@ -227,9 +244,9 @@ static int copy_piece(struct xen_fake *fake, const struct xen_copy *piece)
 	guest = (uint8_t *)fake->domains[piece->domid].memory +
 		(size_t)(g->page - 1) * XEN_FAKE_PAGE + piece->off;
 	if (piece->to_guest)
-		memcpy(guest, piece->local, piece->len);
+		copy_words(guest, piece->local, piece->len);
 	else
-		memcpy(piece->local, guest, piece->len);
+		copy_words(piece->local, guest, piece->len);
 	return 0;
 }
 

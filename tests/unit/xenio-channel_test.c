@@ -8,145 +8,94 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/lib/front.h"
+#include "tests/lib/guest.h"
 #include "tests/lib/test.h"
-#include "tests/lib/xen-fake.h"
-#include "xenio/blkif.h"
-
-#define GUEST 1
-#define DEPTH 32
 
 /* As long as a busy ring may go without a look. */
 #define HOLD_NS 100000
 
-extern const struct transport xenio_transport;
-
-struct guest {
-	struct rig *rig;
-	struct xen_fake *fake;
-	struct blkif *blkif;
-	struct channel *ch;
-	struct front front;
-	uint32_t port;
-	uint8_t *data; /* a page for each request */
-	enum req_op op[DEPTH];
-	void *buf[DEPTH];
+struct client {
+	struct guest *guest;
+	enum req_op op[GUEST_DEPTH];
+	void *buf[GUEST_DEPTH];
 };
-
-static void gone(void *arg)
-{
-	struct guest *g = arg;
-
-	blkif_free(g->blkif);
-	g->blkif = NULL;
-}
 
 static void *join(struct rig *rig)
 {
-	struct guest *g = calloc(1, sizeof(*g));
-	struct blkif_connect c = { .domid = GUEST, .journal_fd = -1 };
-	uint32_t i;
+	struct client *c = calloc(1, sizeof(*c));
 
-	assert_non_null(g);
-	g->rig = rig;
-	g->fake = xen_fake_new();
-	xen_fake_domain(g->fake, GUEST, 1 + DEPTH);
-	for (i = 0; i <= DEPTH; i++)
-		xen_fake_grant(g->fake, GUEST, i, i, true);
-	g->data = (uint8_t *)xen_fake_memory(g->fake, GUEST) + XEN_FAKE_PAGE;
-	front_init(&g->front, &front_layouts[1],
-		   xen_fake_memory(g->fake, GUEST), XEN_FAKE_PAGE);
-	g->port = xen_fake_port(g->fake, GUEST);
-	assert_int_equal(blkif_new(&g->blkif, rig->loop, xen_fake_xen(g->fake),
-				   &rig->err),
-			 0);
-	c.blkif = g->blkif;
-	c.proto = g->front.l->proto;
-	c.port = g->port;
-	if (channel_open(&g->ch, rig->vbd, &xenio_transport, "xenio:1/51712.0",
-			 &c, &rig->err)) {
-		return NULL;
-	}
-	channel_on_gone(g->ch, gone, g);
-	return g;
+	assert_non_null(c);
+	c->guest = guest_new(rig, guest_xen());
+	assert_non_null(c->guest);
+	return c;
 }
 
-static void show(struct guest *g)
+static uint8_t *page(struct client *c, unsigned tag)
 {
-	if (front_push(&g->front))
-		xen_fake_kick(g->fake, g->port);
+	return c->guest->data + (size_t)tag * XEN_FAKE_PAGE;
 }
 
 static void ask(void *client, unsigned tag, enum req_op op, uint64_t off,
 		void *buf)
 {
-	const struct front_layout *l = front_layouts + 1;
-	struct guest *g = client;
-	uint8_t *page = g->data + (size_t)tag * XEN_FAKE_PAGE;
+	struct client *c = client;
 
-	g->op[tag] = op;
-	g->buf[tag] = buf;
-	if (op == REQ_FLUSH)
-		(void)front_req(&g->front, l->flush, tag, UINT64_MAX, 0, 0);
-	else
-		(void)front_req(&g->front, op == REQ_READ ? l->read : l->write,
-				tag, off / 512, 1, 1 + tag);
+	c->op[tag] = op;
+	c->buf[tag] = buf;
 	if (op == REQ_WRITE)
-		memcpy(page, buf, XEN_FAKE_PAGE);
-	show(g);
+		memcpy(page(c, tag), buf, XEN_FAKE_PAGE);
+	guest_ask(c->guest, tag, op, off);
 }
 
 static bool answer(void *client, unsigned *tag, bool *ok)
 {
-	struct guest *g = client;
+	struct client *c = client;
 	int16_t status;
-	uint64_t id;
-	uint8_t op;
 
-	if (!front_answer(&g->front, &id, &op, &status)) {
+	if (!guest_answer(c->guest, tag, &status)) {
 		/* A busy ring is looked at when time goes on. */
-		rig_pass(g->rig, HOLD_NS);
+		rig_pass(c->guest->rig, HOLD_NS);
 		return false;
 	}
-	assert_true(id < DEPTH);
-	*tag = (unsigned)id;
-	*ok = status == 0;
-	if (g->op[id] == REQ_READ)
-		memcpy(g->buf[id], g->data + id * XEN_FAKE_PAGE, XEN_FAKE_PAGE);
+	assert_true(*tag < GUEST_DEPTH);
+	*ok = status == RING_OKAY;
+	if (c->op[*tag] == REQ_READ)
+		memcpy(c->buf[*tag], page(c, *tag), XEN_FAKE_PAGE);
 	return true;
 }
 
 /* It leaves a ring that cannot be one. */
 static void leave(void *client)
 {
-	struct guest *g = client;
+	struct guest *g = ((struct client *)client)->guest;
 
 	g->front.prod += 1000;
 	(void)front_push(&g->front); /* it will not wait for an answer */
 	xen_fake_kick(g->fake, g->port);
 }
 
-static void free_guest(void *client)
+static void free_client(void *client)
 {
-	struct guest *g = client;
+	struct client *c = client;
+	struct xen_fake *fake = c->guest->fake;
 
-	assert_null(g->blkif);
-	assert_int_equal(xen_fake_mapped(g->fake), 0);
-	assert_int_equal(xen_fake_bound(g->fake), 0);
-	xen_fake_free(g->fake);
-	free(g);
+	assert_int_equal(xen_fake_mapped(fake), 0);
+	assert_int_equal(xen_fake_bound(fake), 0);
+	guest_free(c->guest);
+	xen_fake_free(fake);
+	free(c);
 }
 
 int main(void)
 {
 	static const struct suite_kit kit = {
 		.name = "channel suite: xenio",
-		.depth = DEPTH,
+		.depth = GUEST_DEPTH,
 		.join = join,
 		.ask = ask,
 		.answer = answer,
 		.leave = leave,
-		.free = free_guest,
+		.free = free_client,
 	};
 
 	return suite_run(&kit);
