@@ -25,8 +25,12 @@
 #define RELEASE "@releaseDomain"
 #define TOKEN   "back"
 
-/* Events taken at a time; between two such helpings others have their turn. */
-#define HELPING 256
+/*
+ * Events taken at a time; between two such helpings others have their turn.
+ * libxenstore keeps what is not taken, without a bound, so that this has to
+ * be more than guests can cause while the devices of one turn are looked at.
+ */
+#define HELPING 16384
 
 struct entry {
 	struct list link;
