@@ -53,6 +53,7 @@ chmod +x "$root/init"
 timeout "${BOOT_TIMEOUT:-240}" qemu-system-x86_64 -accel tcg,thread=multi \
 	-smp 2 -m 512 -cpu qemu64 -display none -monitor none -no-reboot \
 	-serial stdio -kernel "$kernel" -initrd "$out/initrd.gz" \
+	${DISK:+-drive "file=$DISK,if=virtio,format=raw,cache=none"} \
 	-append "console=ttyS0 quiet panic=-1 slub_debug=FZPU page_poison=1 rdinit=/init" </dev/null |
 	tr -d '\r' | tee "$out/console" | sed '/^status=/d' || exit 124
 status=$(sed -n 's/^status=//p' "$out/console" | sort -n | tail -1)
