@@ -82,21 +82,17 @@ static int put_primary(struct vhd *vhd, uint64_t off)
 	uint64_t want = off + VHD_FOOTER_BYTES;
 	int rc = put_longer(vhd, off);
 
-	if (rc)
-		return rc;
-	if (vhd->file_size > want) {
+	if (!rc && vhd->file_size > want) {
 		rc = vhd->io->resize ? vhd->io->resize(vhd->io, want)
 				     : -EOPNOTSUPP;
-		if (rc && rc != -EOPNOTSUPP)
-			return rc;
 		if (!rc)
 			vhd->file_size = want;
 		off = vhd->file_size - VHD_FOOTER_BYTES;
-		if (rc)
+		if (rc == -EOPNOTSUPP)
 			rc = put_footer(vhd, off);
+		if (!rc)
+			rc = vhd->io->sync(vhd->io);
 	}
-	if (!rc)
-		rc = vhd->io->sync(vhd->io);
 	if (!rc) {
 		vhd->footer_off = off;
 		vhd->primary = true;
