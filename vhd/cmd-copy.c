@@ -41,7 +41,7 @@ static int read_stdin(uint8_t key[VHD_KEY_MAX + 1], size_t *len)
 static int read_file(uint8_t key[VHD_KEY_MAX + 1], size_t *len,
 		     const char *path, struct err *err)
 {
-	struct vhd_files *files = vhd_cmd_files();
+	struct vhd_files *files = vhd_cmd_key_files();
 	struct vhd_io *io;
 	uint64_t size;
 	int rc = files->open(files, &io, path, 0, err);

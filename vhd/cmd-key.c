@@ -24,7 +24,7 @@ struct key_args {
 
 static int read_key(uint8_t *key, size_t want, size_t *len, const char *path)
 {
-	struct vhd_files *files = vhd_cmd_files();
+	struct vhd_files *files = vhd_cmd_key_files();
 	struct err err = { 0 };
 	struct vhd_io *io;
 	uint64_t size = 0;

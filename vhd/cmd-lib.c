@@ -21,11 +21,6 @@ int vhd_cmd_usage(const char *name)
 	return -EINVAL;
 }
 
-struct vhd_files *vhd_cmd_files(void)
-{
-	return vhd_files_local();
-}
-
 int vhd_cmd_fail(const char *verb, const char *name, int rc,
 		 const struct err *err)
 {

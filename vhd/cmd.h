@@ -48,6 +48,7 @@ int vhd_cmd_usage(const char *name);
 
 /* Where images are found: local files, or a server that was named. */
 struct vhd_files *vhd_cmd_files(void);
+struct vhd_files *vhd_cmd_key_files(void);
 
 struct vhd_cmd_image {
 	const char *name;

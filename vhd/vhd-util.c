@@ -6,6 +6,22 @@
 
 #include "vhd/cmd.h"
 
+#define SERVER     "LIBVHD_ICBINN_VHD_SERVER"
+#define KEY_SERVER "LIBVHD_ICBINN_KEY_SERVER"
+
+/* Where images and keys are: here, or on the servers that were named. */
+static struct vhd_files *files, *key_files;
+
+struct vhd_files *vhd_cmd_files(void)
+{
+	return files ? files : vhd_files_local();
+}
+
+struct vhd_files *vhd_cmd_key_files(void)
+{
+	return key_files ? key_files : vhd_files_local();
+}
+
 const struct vhd_cmd vhd_cmds[] = {
 	{ "create", vhd_cmd_create,
 	  "<-n name> <-s size (MB)> [-r fixed] [-S max size (MB)] "
@@ -86,6 +102,31 @@ static int drop_debug(int argc, char **argv)
 	return n;
 }
 
+/* Never a local file instead of one that somebody wanted elsewhere. */
+static int find_server(struct vhd_files **out, const char *var)
+{
+	const char *spec = getenv(var);
+	struct err err = { 0 };
+	int rc = spec ? vhd_files_icbinn(out, spec, &err) : 0;
+
+	if (rc)
+		(void)fprintf(stderr, "%s: %s\n", var, err.msg);
+	return rc;
+}
+
+static int run(const struct vhd_cmd *c, int argc, char **argv)
+{
+	int rc = find_server(&files, SERVER);
+
+	if (!rc)
+		rc = find_server(&key_files, KEY_SERVER);
+	if (!rc)
+		rc = c->run(argc, argv);
+	vhd_files_icbinn_free(files);
+	vhd_files_icbinn_free(key_files);
+	return abs(rc) & 0xff;
+}
+
 int main(int argc, char **argv)
 {
 	argc = drop_debug(argc, argv);
@@ -93,7 +134,7 @@ int main(int argc, char **argv)
 		return usage();
 	for (const struct vhd_cmd *c = vhd_cmds; c->name; c++) {
 		if (!strcmp(c->name, argv[1]))
-			return abs(c->run(argc - 1, argv + 1)) & 0xff;
+			return run(c, argc - 1, argv + 1);
 	}
 	(void)fprintf(stderr, "invalid COMMAND %s\n", argv[1]);
 	return usage();
