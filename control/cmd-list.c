@@ -72,11 +72,12 @@ static void print_columns(const struct tapctl_disk *d)
 {
 	char pid[16], minor[16], state[16];
 
-	printf("%8s %4s %4s %10s %s\n",
+	printf("%8s %4s %4s %7s %10s %s\n",
 	       number(pid, sizeof(pid), "%d", (int)d->pid),
 	       number(minor, sizeof(minor), "%d", d->minor),
 	       number(state, sizeof(state), "%#x", d->state),
-	       d->type ? d->type : "-", d->path ? d->path : "-");
+	       d->minor < 0 ? "-" : kind(d), d->type ? d->type : "-",
+	       d->path ? d->path : "-");
 }
 
 /* For programs: what is absent is left out. */

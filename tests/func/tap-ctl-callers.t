@@ -90,12 +90,12 @@ said=$(on_terminal tap-ctl spawn)
 like "a person is told of a tapdisk" "$said" '^tapdisk spawned with pid [0-9]+$'
 pid=${said##* }
 is "and sees columns" "$(on_terminal tap-ctl list)" \
-	"$(printf '%8s %4s %4s %10s %s' "$pid" - - - -)"
+	"$(printf '%8s %4s %4s %7s %10s %s' "$pid" - - - - -)"
 name=$(tap-ctl allocate)
 tap-ctl attach -p "$pid" -m "${name##*-}"
 tap-ctl open -p "$pid" -m "${name##*-}" -a "aio:$f"
 is "of a disk, too" "$(on_terminal tap-ctl list)" \
-	"$(printf '%8s %4s %4s %10s %s' "$pid" "${name##*-}" 0 aio "$f")"
+	"$(printf '%8s %4s %4s %7s %10s %s' "$pid" "${name##*-}" 0 xenio aio "$f")"
 tap-ctl destroy -p "$pid" -m "${name##*-}"
 
 # A script that gives up half way: what it leaves can be found.
