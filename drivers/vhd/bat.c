@@ -48,13 +48,19 @@ static void ready(struct layer *l, int err)
 {
 	struct bat_room *r = &l->room;
 
-	r->busy = false;
 	r->failed = err;
 	if (!err)
 		r->end = r->target;
-	else if (r->places > 1 && block_after(l, vhd_end(l->vhd)) > r->end)
-		make_ready(l, 1);
 	op_wake(l);
+	if (err && r->places > 1 && block_after(l, vhd_end(l->vhd)) > r->end)
+		make_ready(l, 1);
+	else
+		__atomic_store_n(&r->busy, false, __ATOMIC_RELEASE);
+}
+
+bool bat_busy(const struct layer *l)
+{
+	return __atomic_load_n(&l->room.busy, __ATOMIC_ACQUIRE);
 }
 
 static void room_flushed(struct req *req)
@@ -113,7 +119,7 @@ static void make_ready(struct layer *l, unsigned places)
 	uint64_t size = l->bottom->info.size, end = r->end;
 	unsigned old = 0;
 
-	r->busy = true;
+	__atomic_store_n(&r->busy, true, __ATOMIC_RELEASE);
 	r->hurry = false;
 	r->places = places;
 	r->err = 0;

@@ -143,10 +143,25 @@ static int prepare(struct layer *l)
 	return ret ? ret : bitmap_open(l);
 }
 
+/*
+ * Nobody waits for places to be made ready, and so they may still be; and the
+ * loop may not have done with what the last answer left to do.
+ */
+static void settle(struct layer *l)
+{
+	do {
+		struct req req = { .op = REQ_FLUSH };
+
+		(void)image_wait(l->img->file, &req); /* only to be behind */
+	} while (bat_busy(l));
+}
+
 static void vhd_close_image(struct image *img)
 {
 	struct layer *l = img->state;
 
+	if (l->begun && !l->fixed)
+		settle(l);
 	/* What cannot be put back is found killed by the next to open it. */
 	if (l->begun && !img->poisoned)
 		(void)vhd_write_end(l->vhd, NULL); /* nobody left to tell */
@@ -175,6 +190,8 @@ static int open_layer(struct layer *l, struct err *err)
 		return ret;
 	l->fixed = vhd_footer(l->vhd)->type == VHD_FIXED;
 	ret = find_key(l, err);
+	if (!ret && l->fixed && l->crypt)
+		ret = err_set(err, -EOPNOTSUPP, "fixed, and encrypted");
 	if (!ret)
 		ret = find_parent(l, err);
 	if (ret)

@@ -279,6 +279,9 @@ void tx_touch(struct bitmap *b);
 int bat_open(struct layer *l);
 void bat_close(struct layer *l);
 
+/* Whether it has a request below that no client waits for. Any thread. */
+bool bat_busy(const struct layer *l);
+
 /* A place for a block that has none; NULL: the op waits, or has failed. */
 struct bitmap *bat_place(struct op *op, uint32_t block);
 

@@ -163,7 +163,9 @@ static void commit(struct bitmap *b)
 
 static void commit_first(struct bitmap *b)
 {
-	memset(b->next, b->prefill ? 0xff : 0, BITMAP_BYTES);
+	memset(b->next, 0, BITMAP_BYTES);
+	if (b->prefill)
+		bitmap_set(b->next, 0, b->l->sectors);
 	move(&b->committing, &b->pending);
 	set_all(b->next, &b->committing);
 	set_all(b->next, &b->flying);

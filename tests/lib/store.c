@@ -121,6 +121,9 @@ static void pick(void)
 
 	while (!store.at_once && n--)
 		pos = pos->next;
+	if (store.lazy && store_random(&store.seed) % 20000 &&
+	    container_of(pos, struct req, answer.link)->op == REQ_ZERO)
+		return;
 	list_del(pos);
 	store.count--;
 	answer(container_of(pos, struct req, answer.link));

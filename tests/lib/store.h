@@ -38,6 +38,7 @@ struct store {
 	unsigned caps;
 	uint64_t seed;
 	bool at_once; /* answer all in the order of asking */
+	bool lazy;    /* zeroing takes many turns */
 
 	struct store_entry *log;
 	unsigned entries;

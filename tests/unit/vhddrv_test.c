@@ -380,6 +380,21 @@ static void extents_are_told_through_the_chain(void **state)
 	assert_int_equal(ext[4].len, 2 * BLOCK - 8192);
 }
 
+/* Places are made ready with nobody waiting; their memory is the image's. */
+static void a_close_waits_for_what_is_done_ahead(void **state)
+{
+	(void)state;
+	store_new("base.vhd", 1);
+	store.lazy = true;
+	rig_must(rig_open(rig, "vhd:store:base.vhd"));
+	for (unsigned i = 0; i < 20 && !store.count; i++)
+		put((uint64_t)i * BLOCK, 512, 1);
+	assert_true(store.count > 0);
+	rig_must(rig_close(rig, false));
+	assert_int_equal(store.count, 0);
+	store_free();
+}
+
 static int open_keyed(const char *spec, const uint8_t *key)
 {
 	struct vbd_open args = { .spec = spec };
@@ -450,6 +465,7 @@ int main(void)
 		TEST(a_second_writer_is_refused_by_name),
 		TEST(what_is_zeroed_reads_as_zeroes),
 		TEST(extents_are_told_through_the_chain),
+		TEST(a_close_waits_for_what_is_done_ahead),
 		TEST(encrypted_data_is_clear_to_its_key_alone),
 	};
 
