@@ -55,21 +55,21 @@ static unsigned long *calls;
 	}
 
 COUNT(epoll_wait, int, (int e, struct epoll_event *v, int n, int t),
-      (e, v, n, t))
+      (e, v, n, t));
 COUNT(epoll_pwait2, int,
       (int e, struct epoll_event *v, int n, const struct timespec *t,
        const sigset_t *m),
-      (e, v, n, t, m))
+      (e, v, n, t, m));
 COUNT(epoll_ctl, int, (int e, int op, int fd, struct epoll_event *v),
-      (e, op, fd, v))
-COUNT(recvmsg, ssize_t, (int fd, struct msghdr *m, int f), (fd, m, f))
-COUNT(sendmsg, ssize_t, (int fd, const struct msghdr *m, int f), (fd, m, f))
-COUNT(read, ssize_t, (int fd, void *p, size_t n), (fd, p, n))
-COUNT(write, ssize_t, (int fd, const void *p, size_t n), (fd, p, n))
-COUNT(io_submit, int, (io_context_t c, long n, struct iocb **v), (c, n, v))
+      (e, op, fd, v));
+COUNT(recvmsg, ssize_t, (int fd, struct msghdr *m, int f), (fd, m, f));
+COUNT(sendmsg, ssize_t, (int fd, const struct msghdr *m, int f), (fd, m, f));
+COUNT(read, ssize_t, (int fd, void *p, size_t n), (fd, p, n));
+COUNT(write, ssize_t, (int fd, const void *p, size_t n), (fd, p, n));
+COUNT(io_submit, int, (io_context_t c, long n, struct iocb **v), (c, n, v));
 COUNT(io_getevents, int,
       (io_context_t c, long m, long n, struct io_event *v, struct timespec *t),
-      (c, m, n, v, t))
+      (c, m, n, v, t));
 
 static char dir[] = "/tmp/bench-nbd.XXXXXX";
 static pid_t servers[8];

@@ -71,18 +71,19 @@ static struct counts *counts; /* NULL where nothing is to be counted */
 	}
 
 COUNT_CALLS(epoll_wait, int, (int e, struct epoll_event *v, int n, int t),
-	    (e, v, n, t))
+	    (e, v, n, t));
 COUNT_CALLS(epoll_pwait2, int,
 	    (int e, struct epoll_event *v, int n, const struct timespec *t,
 	     const sigset_t *s),
-	    (e, v, n, t, s))
+	    (e, v, n, t, s));
 COUNT_CALLS(epoll_ctl, int, (int e, int op, int fd, struct epoll_event *v),
-	    (e, op, fd, v))
-COUNT_CALLS(read, ssize_t, (int fd, void *p, size_t n), (fd, p, n))
-COUNT_CALLS(write, ssize_t, (int fd, const void *p, size_t n), (fd, p, n))
-COUNT_CALLS(pread, ssize_t, (int fd, void *p, size_t n, off_t o), (fd, p, n, o))
+	    (e, op, fd, v));
+COUNT_CALLS(read, ssize_t, (int fd, void *p, size_t n), (fd, p, n));
+COUNT_CALLS(write, ssize_t, (int fd, const void *p, size_t n), (fd, p, n));
+COUNT_CALLS(pread, ssize_t, (int fd, void *p, size_t n, off_t o),
+	    (fd, p, n, o));
 COUNT_CALLS(pwrite, ssize_t, (int fd, const void *p, size_t n, off_t o),
-	    (fd, p, n, o))
+	    (fd, p, n, o));
 /* Whoever gives fewer passes what lies there, as libc's own does. */
 long syscall(long n, ...)
 {

@@ -121,9 +121,12 @@ static void server_push(struct world *w)
 static void server_take(struct world *w)
 {
 	struct server *s = &w->server;
-	struct ring_req *r = &s->busy[s->nr_busy].req;
+	struct ring_req *r;
 
-	if (s->nr_busy == 32 || ring_peek(s->ring, r) != 1)
+	if (s->nr_busy == 32)
+		return;
+	r = &s->busy[s->nr_busy].req;
+	if (ring_peek(s->ring, r) != 1)
 		return;
 	s->busy[s->nr_busy].slot =
 		journal_take(s->journal, ring_take(s->ring), r);
