@@ -15,10 +15,11 @@ for n in $(seq 29); do
 	vhd-util snapshot -n "$tmp/$n.vhd" -p "$tmp/$((n - 1)).vhd"
 done
 
-ok "a guest starts with a raw disk, a VHD, a chain of 30, a read-only one" \
-	guest g "$type" \
-	"$(tap raw xvda "$tmp/raw")" "$(tap vhd xvdb "$tmp/a.vhd")" \
-	"$(tap vhd xvdc "$tmp/29.vhd")" "$(tap raw xvdd "$tmp/ro" ro)"
+ok "a guest starts with a raw disk and a VHD" guest g "$type" \
+	"$(tap raw xvda "$tmp/raw")" "$(tap vhd xvdb "$tmp/a.vhd")"
+ok "it gets a chain of 30" xl block-attach g "$(tap vhd xvdc "$tmp/29.vhd")"
+ok "and a read-only disk" xl block-attach g "$(tap raw xvdd "$tmp/ro" ro)"
+ok "it sees them all" in_guest g 'until [ -b /dev/xvdd ]; do sleep 0.1; done'
 is "there are four tapdisks" "$(tap-ctl list | wc -l)" 4
 in_guest g dmesg | grep blkfront: | sed 's/^/  /'
 
