@@ -48,14 +48,16 @@ static void ready(struct layer *l, int err)
 {
 	struct bat_room *r = &l->room;
 
-	r->failed = err;
+	if (err && r->places > 1 && block_after(l, vhd_end(l->vhd)) > r->end) {
+		make_ready(l, 1);
+		return;
+	}
+	r->no_more = err != 0;
+	r->failed = list_empty(&l->stalled) ? 0 : err;
 	if (!err)
 		r->end = r->target;
 	op_wake(l);
-	if (err && r->places > 1 && block_after(l, vhd_end(l->vhd)) > r->end)
-		make_ready(l, 1);
-	else
-		__atomic_store_n(&r->busy, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->busy, false, __ATOMIC_RELEASE);
 }
 
 bool bat_busy(const struct layer *l)
@@ -160,7 +162,7 @@ static bool room(struct op *op)
 	uint64_t end = block_after(l, vhd_end(l->vhd));
 
 	if (end <= r->end) {
-		if (r->end - end < r->step / 2 && !r->busy && !r->failed)
+		if (r->end - end < r->step / 2 && !r->busy && !r->no_more)
 			make_ready(l, places(l));
 		return true;
 	}

@@ -114,7 +114,8 @@ struct bat_room {
 	uint64_t end; /* a block that ends here has its place ready */
 	bool busy;
 	bool hurry;    /* somebody waits for it, and so will more next time */
-	int failed;    /* the last attempt did */
+	bool no_more;  /* the last attempt failed: only if need be */
+	int failed;    /* it did, and somebody waited */
 	uint64_t step; /* bytes to get ready at a time */
 	unsigned places;
 	uint64_t target;
