@@ -23,6 +23,8 @@ static void tick(void)
 		longjmp(death, 1);
 }
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,bugprone-suspicious-include): as
+ * the head of this file says. */
 #define __atomic_store_n(p, v, order)                                          \
 	(tick(), __atomic_store((p), &(__typeof__(*(p))){ (v) }, (order)))
 #include "xenio/journal.c"
@@ -37,6 +39,7 @@ static void tick(void)
 #undef store
 #undef load
 #undef __atomic_store_n
+/* NOLINTEND(bugprone-reserved-identifier,bugprone-suspicious-include) */
 
 #include "tests/lib/front.h"
 
