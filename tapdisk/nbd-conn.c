@@ -252,9 +252,19 @@ static bool part_ask(struct nbd_conn *conn, struct nbd_part *part)
 	return true;
 }
 
+/* What it counts for; how long it is to zero says little about the work. */
+static uint64_t part_load(const struct nbd_part *part)
+{
+	return part->disk_len < NBD_PART ? part->disk_len : NBD_PART;
+}
+
 static bool part_start(struct nbd_conn *conn, struct nbd_part *part)
 {
 	if (conn->alone || (part->alone && conn->at_disk))
+		return false;
+	if (conn->at_disk &&
+	    (conn->at_disk >= conn->share_parts ||
+	     conn->bytes + part_load(part) > conn->share_bytes))
 		return false;
 	if (part_changes(part) && !nbd_turn_ask(&conn->turn, part->merge))
 		return false;
@@ -265,6 +275,7 @@ static bool part_start(struct nbd_conn *conn, struct nbd_part *part)
 		nbd_turn_begin(&conn->turn, part->merge);
 	conn->alone = part->alone;
 	conn->at_disk++;
+	conn->bytes += part_load(part);
 	part->op->at_disk++;
 	return true;
 }
@@ -275,6 +286,7 @@ static void part_done(struct nbd_conn *conn, struct nbd_part *part, int err)
 
 	op->at_disk--;
 	conn->at_disk--;
+	conn->bytes -= part_load(part);
 	if (part->alone)
 		conn->alone = false;
 	if (part_changes(part))
@@ -533,6 +545,7 @@ void nbd_conn_serve(struct nbd_conn *conn)
 	if (conn->again && part_ask(conn, conn->again))
 		conn->again = NULL;
 	conn->hungry = false;
+	nbd_turn_share(&conn->turn, &conn->share_bytes, &conn->share_parts);
 	while (conn->proto.phase == NBD_READY && !conn->broken) {
 		if (conn->cur && conn->paused)
 			break;

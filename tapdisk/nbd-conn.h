@@ -67,9 +67,12 @@ struct nbd_conn {
 	struct nbd_part *again; /* to be written as soon as there is a req */
 
 	unsigned open_ops;
-	unsigned at_disk; /* parts */
-	bool alone;       /* one that suffers no other is at the disk */
-	bool broken;      /* the stream of answers cannot be continued */
+	unsigned at_disk;     /* parts */
+	uint64_t bytes;       /* of them */
+	unsigned share_parts; /* beyond which no second one is begun */
+	uint64_t share_bytes;
+	bool alone;  /* one that suffers no other is at the disk */
+	bool broken; /* the stream of answers cannot be continued */
 
 	uint64_t requests; /* statistics */
 };

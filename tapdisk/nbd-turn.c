@@ -85,3 +85,14 @@ void nbd_turn_leave(struct nbd_turn *t)
 	t->waits_merge = false;
 	kick_others(t);
 }
+
+void nbd_turn_share(const struct nbd_turn *t, uint64_t *bytes, unsigned *parts)
+{
+	struct list *pos = vbd_channels(t->ch->vbd);
+	unsigned clients = 1;
+
+	while (next_other(t, &pos))
+		clients++;
+	*bytes = vbd_env(t->ch->vbd)->in_flight / 2 / clients;
+	*parts = NBD_TURN_PARTS / clients;
+}

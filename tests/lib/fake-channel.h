@@ -22,6 +22,7 @@
 #include "tapdisk/transport.h"
 
 struct fake_disk {
+	struct vbd_env env;
 	struct loop *loop;
 	struct list channels;
 	struct list pending; /* struct fake_req */
@@ -46,6 +47,11 @@ struct fake_client {
 	struct fake_disk *disk;
 	int room; /* requests it may still have */
 };
+
+const struct vbd_env *vbd_env(const struct vbd *vbd)
+{
+	return &((const struct fake_disk *)(const void *)vbd)->env;
+}
 
 struct list *vbd_channels(struct vbd *vbd)
 {
@@ -155,6 +161,7 @@ static inline void fake_disk_init(struct fake_disk *d, struct loop *loop,
 				  uint64_t size, uint32_t block)
 {
 	*d = (struct fake_disk){ .loop = loop, .size = size, .block = block };
+	d->env.in_flight = VBD_IN_FLIGHT_DEFAULT;
 	list_init(&d->channels);
 	list_init(&d->pending);
 	d->bytes = calloc(1, size);

@@ -254,4 +254,53 @@ static inline void talk_all(struct talk *t)
 	} while (at != t->say_at || ended != t->ended || asked != d->asked);
 }
 
+/* Two clients of one disk, whose bytes are known. */
+#define TALK_SIZE (4ull << 20)
+
+static const struct transport talk_transport;
+
+struct stage {
+	struct loop *loop;
+	struct fake_disk d;
+	struct talk a;
+	struct talk b;
+};
+
+static inline void begin_sized(struct stage *s, bool structured, uint64_t size)
+{
+	uint64_t i;
+
+	assert_int_equal(loop_new(&s->loop, NULL), 0);
+	fake_disk_init(&s->d, s->loop, size, 512);
+	for (i = 0; i < size; i++)
+		s->d.bytes[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
+	talk_init(&s->a, &s->d, &talk_transport, structured);
+	talk_init(&s->b, &s->d, &talk_transport, structured);
+}
+
+static inline void begin(struct stage *s, bool structured)
+{
+	begin_sized(s, structured, TALK_SIZE);
+}
+
+static inline void end(struct stage *s)
+{
+	while (s->d.pending_count)
+		fake_end(&s->d, 0, 0);
+	talk_free(&s->a);
+	talk_free(&s->b);
+	fake_disk_free(&s->d);
+	loop_free(s->loop);
+}
+
+static inline struct req *pending(struct stage *s, unsigned n)
+{
+	struct list *link = s->d.pending.next;
+
+	assert_true(n < s->d.pending_count);
+	while (n--)
+		link = link->next;
+	return &container_of(link, struct fake_req, link)->req;
+}
+
 #endif /* TESTS_NBD_TALK_H */

@@ -21,8 +21,6 @@
 #define ROUNDS  60
 #define RANGES  40
 
-static const struct transport any_transport;
-
 struct world {
 	uint64_t random;
 	struct loop *loop;
@@ -139,7 +137,7 @@ static void run(uint64_t seed)
 	fake_disk_init(&w.d, w.loop, SIZE, draw(&w, 2) ? 512 : 4096);
 	for (rounds = 0; rounds < ROUNDS; rounds += 10) {
 		for (i = 0; i < CLIENTS; i++)
-			talk_init(&w.talks[i], &w.d, &any_transport,
+			talk_init(&w.talks[i], &w.d, &talk_transport,
 				  draw(&w, 2));
 		for (i = 0; i < 10; i++)
 			round_of(&w);

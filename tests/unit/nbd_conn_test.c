@@ -12,54 +12,7 @@
 
 #include "tests/lib/nbd-talk.h"
 
-#define BLOCK 512u
-#define SIZE  (4ull << 20)
-
-static const struct transport any_transport;
-
-struct stage {
-	struct loop *loop;
-	struct fake_disk d;
-	struct talk a;
-	struct talk b;
-};
-
-static void begin_sized(struct stage *s, bool structured, uint64_t size)
-{
-	uint64_t i;
-
-	assert_int_equal(loop_new(&s->loop, NULL), 0);
-	fake_disk_init(&s->d, s->loop, size, BLOCK);
-	for (i = 0; i < size; i++)
-		s->d.bytes[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
-	talk_init(&s->a, &s->d, &any_transport, structured);
-	talk_init(&s->b, &s->d, &any_transport, structured);
-}
-
-static void begin(struct stage *s, bool structured)
-{
-	begin_sized(s, structured, SIZE);
-}
-
-static void end(struct stage *s)
-{
-	while (s->d.pending_count)
-		fake_end(&s->d, 0, 0);
-	talk_free(&s->a);
-	talk_free(&s->b);
-	fake_disk_free(&s->d);
-	loop_free(s->loop);
-}
-
-static struct req *pending(struct stage *s, unsigned n)
-{
-	struct list *link = s->d.pending.next;
-
-	assert_true(n < s->d.pending_count);
-	while (n--)
-		link = link->next;
-	return &container_of(link, struct fake_req, link)->req;
-}
+#define SIZE TALK_SIZE
 
 /* --- reads --------------------------------------------------------------- */
 
@@ -371,31 +324,6 @@ static void a_block_status_that_fails_is_an_error_chunk(void **state)
 
 /* --- bounds -------------------------------------------------------------- */
 
-static void a_client_that_fetches_no_answers_holds_up_itself_alone(void **state)
-{
-	struct stage s;
-	struct ask *a;
-	int i;
-
-	(void)state;
-	begin(&s, true);
-	for (i = 0; i < 200; i++)
-		(void)talk_ask(&s.a, NBD_READ, 0, 0, 1 << 20, NULL);
-	for (i = 0; i < 200; i++) {
-		talk_say(&s.a, TALK_SAY);
-		while (s.d.pending_count)
-			fake_end(&s.d, 0, 0);
-	}
-	assert_false(s.a.c.conn.hungry);
-	assert_int_equal(s.a.c.conn.mem.used, NBD_MEM_PAGES);
-	a = talk_ask(&s.b, NBD_READ, 0, 0, 1 << 20, NULL);
-	talk_all(&s.b);
-	assert_true(a->ended && !a->err);
-	talk_all(&s.a);
-	assert_int_equal(s.a.ended, 200);
-	end(&s);
-}
-
 static void without_room_at_the_disk_a_request_waits(void **state)
 {
 	struct stage s;
@@ -463,90 +391,6 @@ static void nonsense_ends_it(void **state)
 	end(&s);
 }
 
-/* --- several clients ----------------------------------------------------- */
-
-static void a_merge_waits_for_the_others_writes_and_they_for_it(void **state)
-{
-	uint8_t data[512] = { 0 };
-	struct ask *merge, *later;
-	struct stage s;
-
-	(void)state;
-	begin(&s, true);
-	(void)talk_ask(&s.b, NBD_WRITE, 0, 0, 512, data);
-	talk_say(&s.b, TALK_SAY);
-	merge = talk_ask(&s.a, NBD_WRITE, 0, 1, 2, data);
-	talk_say(&s.a, TALK_SAY);
-	assert_int_equal(s.d.pending_count, 1);
-	loop_set_now_ns(s.loop, loop_now_ns(s.loop) + 1);
-	later = talk_ask(&s.b, NBD_WRITE, 0, 4096, 512, data);
-	talk_say(&s.b, TALK_SAY);
-	assert_int_equal(s.d.pending_count, 1);
-	fake_end(&s.d, 0, 0);
-	(void)loop_turn(s.loop); /* the kick */
-	assert_int_equal(s.d.pending_count, 1);
-	assert_int_equal(pending(&s, 0)->op, REQ_READ);
-	talk_all(&s.a);
-	talk_all(&s.b);
-	assert_true(merge->ended && !merge->err);
-	assert_true(later->ended && !later->err);
-	end(&s);
-}
-
-static void a_waiting_client_that_leaves_lets_the_others_go_on(void **state)
-{
-	uint8_t data[512] = { 0 };
-	struct stage s;
-	struct ask *a;
-
-	(void)state;
-	begin(&s, true);
-	(void)talk_ask(&s.b, NBD_WRITE, 0, 0, 512, data);
-	talk_say(&s.b, TALK_SAY);
-	(void)talk_ask(&s.a, NBD_WRITE, 0, 1, 2, data);
-	talk_say(&s.a, TALK_SAY);
-	loop_set_now_ns(s.loop, loop_now_ns(s.loop) + 1);
-	a = talk_ask(&s.b, NBD_WRITE, 0, 4096, 512, data);
-	talk_say(&s.b, TALK_SAY);
-	nbd_turn_leave(&s.a.c.conn.turn);
-	(void)loop_turn(s.loop); /* the kick */
-	assert_int_equal(s.d.pending_count, 2);
-	talk_all(&s.b);
-	assert_true(a->ended && !a->err);
-	end(&s);
-}
-
-static void a_change_given_up_no_longer_waits(void **state)
-{
-	static uint8_t data[2 << 20];
-	struct ask *bad, *merge;
-	struct stage s;
-
-	(void)state;
-	begin(&s, true);
-	bad = talk_ask(&s.a, NBD_WRITE, 0, 0, sizeof(data), data);
-	while (!s.d.pending_count)
-		talk_say(&s.a, 100000);
-	(void)talk_ask(&s.b, NBD_WRITE, 0, 1, 2, data);
-	talk_say(&s.b, TALK_SAY);
-	loop_set_now_ns(s.loop, loop_now_ns(s.loop) + 1);
-	while (s.a.say_at < s.a.say_len)
-		talk_say(&s.a, TALK_SAY);
-	assert_int_equal(s.d.pending_count, 1);
-	assert_true(s.a.c.conn.turn.waits_ns);
-	fake_end(&s.d, 0, -EIO);
-	(void)loop_turn(s.loop); /* the kick */
-	talk_say(&s.a, TALK_SAY);
-	talk_all(&s.b);
-	loop_set_now_ns(s.loop, loop_now_ns(s.loop) + 1);
-	merge = talk_ask(&s.b, NBD_WRITE, 0, 1, 2, data);
-	talk_all(&s.b);
-	assert_true(merge->ended && !merge->err);
-	talk_all(&s.a);
-	assert_true(bad->ended && bad->err == 5);
-	end(&s);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -569,18 +413,11 @@ int main(void)
 		cmocka_unit_test(block_status_is_cut_to_the_range),
 		cmocka_unit_test(block_status_of_one_and_of_very_many),
 		cmocka_unit_test(a_block_status_that_fails_is_an_error_chunk),
-		cmocka_unit_test(
-			a_client_that_fetches_no_answers_holds_up_itself_alone),
 		cmocka_unit_test(without_room_at_the_disk_a_request_waits),
 		cmocka_unit_test(
 			a_merge_without_room_for_its_write_goes_on_later),
 		cmocka_unit_test(a_disconnect_ends_it_once_all_is_answered),
 		cmocka_unit_test(nonsense_ends_it),
-		cmocka_unit_test(
-			a_merge_waits_for_the_others_writes_and_they_for_it),
-		cmocka_unit_test(
-			a_waiting_client_that_leaves_lets_the_others_go_on),
-		cmocka_unit_test(a_change_given_up_no_longer_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
