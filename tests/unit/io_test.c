@@ -362,6 +362,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SUITE("libaio"),
 		SUITE("sync"),
+#ifdef WITH_URING
+		SUITE("uring"),
+#endif
 		EACH("libaio", an_unknown_engine_is_refused),
 		EACH("libaio", a_turn_is_one_call),
 		EACH("libaio", neighbours_go_together),
