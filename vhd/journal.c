@@ -259,6 +259,9 @@ int vhd_revert(struct vhd_io *io, struct vhd_io *journal, struct err *err)
 		return rc;
 	poisoned = vhd->poisoned;
 	rc = read_header(&j, size, err);
+	/* Since then the image can only have become longer. */
+	if (!rc && j.eof > vhd->file_size)
+		rc = err_set(err, -EINVAL, "journal: invalid end of file");
 	/* It never began, or it ended: there is nothing to go back to. */
 	if (!poisoned)
 		rc = 0;

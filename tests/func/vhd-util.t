@@ -3,6 +3,7 @@
 # vhd-util as people and old callers use it: sizes, lines, exit codes.
 # shellcheck source=tests/func/lib.sh
 . "$(dirname "$0")/lib.sh"
+page=$(cd "$(dirname "$0")/../.." && pwd)/vhd/vhd-util.8
 cd "$dir" || exit 1
 V=vhd-util
 size() { stat -c %s "$1"; }
@@ -199,8 +200,6 @@ ok "but can be asked" $V query -n odd.vhd -v
 exec 9<&-
 
 # Every option of the usage is in the manual.
-page=$(dirname "$0")/../../vhd/vhd-util.8
-[ -e "$page" ] || page=$O/../vhd/vhd-util.8
 missing=
 for c in $($V | sed -n 's/COMMAND is one of: //p'); do
 	text=$(sed -n "/^\.It Cm $c /,/^\.It Cm/p" "$page" |

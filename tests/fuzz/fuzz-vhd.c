@@ -3,7 +3,8 @@
  * fuzz-vhd.c - hostile images: opened, checked, read, repaired.
  *
  * The first two bytes are the length, in sectors, of the first of two files;
- * the rest is the second, which the first may have as its parent.  Sums are
+ * the rest is the second, which the first may have as its parent, or for a
+ * journal to be reverted with.  Sums are
  * made right where that gets a field past the first look.
  */
 #include <stdint.h>
@@ -75,6 +76,18 @@ static void repair(struct vhd_mem *m)
 	io->close(io);
 }
 
+/* Backwards or not, what is left is read again. */
+static void revert(struct vhd_mem *m)
+{
+	struct vhd_io *io = vhd_mem_open(m, "a"), *j = vhd_mem_open(m, "p");
+	struct vhd *vhd;
+
+	if (!vhd_revert(io, j, NULL) && !vhd_open(&vhd, io, true, NULL))
+		vhd_close(vhd);
+	j->close(j);
+	io->close(io);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vhd_mem m;
@@ -97,6 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	(void)vhd_check(&m.files, "a", VHD_CHECK_PARENTS, NOW, &err);
 	read_some(&m);
+	if (first > 8 && !memcmp(vhd_mem_file(&m, "a")->data, "v_poison", 8))
+		revert(&m);
 	repair(&m);
 	vhd_mem_free(&m);
 	return 0;
