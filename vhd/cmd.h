@@ -39,6 +39,10 @@ int vhd_cmd_revert(int argc, char **argv);
 int vhd_cmd_key(int argc, char **argv);
 int vhd_cmd_copy(int argc, char **argv);
 int vhd_cmd_convert(int argc, char **argv);
+int vhd_cmd_clone(int argc, char **argv);
+int vhd_cmd_decrypt(int argc, char **argv);
+int vhd_cmd_encrypt(int argc, char **argv);
+int vhd_cmd_stream(int argc, char **argv);
 
 /* Sorted as they are listed; ends with a NULL name. */
 extern const struct vhd_cmd vhd_cmds[];

@@ -4,85 +4,8 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "vhd/data.h"
 #include "vhd/image.h"
 #include "vhd/merge.h"
-
-#define MAX_BITMAP 512u
-
-/* One layer alone. */
-struct layer {
-	struct vhd_source source;
-	struct vhd *vhd;
-	uint32_t block; /* whose bitmap was read last, + 1 */
-	uint8_t map[MAX_BITMAP];
-};
-
-static int load_map(struct layer *l, uint32_t block, struct err *err)
-{
-	int rc;
-
-	if (l->block == block + 1)
-		return 0;
-	l->block = 0;
-	rc = vhd_bitmap_read(l->vhd, block, l->map, err);
-	if (!rc)
-		l->block = block + 1;
-	return rc;
-}
-
-static int layer_bits(struct vhd_source *s, uint64_t sector, uint32_t count,
-		      uint8_t *map, struct err *err)
-{
-	struct layer *l = (struct layer *)s;
-	uint32_t secs = vhd_block_sectors(l->vhd), done = 0;
-
-	memset(map, 0, MAX_BITMAP);
-	while (done < count) {
-		uint32_t block = (uint32_t)((sector + done) / secs);
-		uint32_t at = (uint32_t)((sector + done) % secs);
-		uint32_t n =
-			secs - at < count - done ? secs - at : count - done;
-		int rc = 0;
-
-		if (block >= vhd_blocks(l->vhd))
-			return 0;
-		if (vhd_bitmap_off(l->vhd, block))
-			rc = load_map(l, block, err);
-		if (rc)
-			return rc;
-		for (uint32_t i = at; l->block == block + 1 && i < at + n;) {
-			uint32_t from = vhd_bit_next(l->map, i, at + n, true);
-
-			i = vhd_bit_next(l->map, from, at + n, false);
-			vhd_bits_set(map, done + from - at, i - from);
-		}
-		done += n;
-	}
-	return 0;
-}
-
-static int layer_read(struct vhd_source *s, uint64_t sector, uint32_t count,
-		      void *buf, struct err *err)
-{
-	struct layer *l = (struct layer *)s;
-	uint32_t secs = vhd_block_sectors(l->vhd);
-	int rc = 0;
-
-	while (!rc && count) {
-		uint32_t at = (uint32_t)(sector % secs);
-		uint32_t n = secs - at < count ? secs - at : count;
-		uint64_t off = vhd_block_off(l->vhd, (uint32_t)(sector / secs));
-
-		rc = vhd_pread_zero(l->vhd, buf, (size_t)n * VHD_SECTOR,
-				    off + (uint64_t)at * VHD_SECTOR);
-		buf = (uint8_t *)buf + (size_t)n * VHD_SECTOR;
-		sector += n;
-		count -= n;
-	}
-	return rc ? err_set(err, rc, "error reading data: %s", strerror(-rc))
-		  : 0;
-}
 
 /* Ciphertext must not end up among what another key, or none, reads. */
 static int same_key(const struct vhd *child, const struct vhd *parent,
@@ -122,10 +45,7 @@ int vhd_coalesce(struct vhd *child, struct vhd *parent, struct vhd_io *raw,
 		 const struct vhd_progress *progress, uint64_t *sectors,
 		 struct err *err)
 {
-	struct layer from = {
-		.source = { .bits = layer_bits, .read = layer_read },
-		.vhd = child,
-	};
+	struct vhd_layer_source from;
 	struct vhd_merge m = {
 		.from = &from.source,
 		.count = (vhd_size(child) + VHD_SECTOR - 1) / VHD_SECTOR,
@@ -134,6 +54,7 @@ int vhd_coalesce(struct vhd *child, struct vhd *parent, struct vhd_io *raw,
 	uint64_t size = 0;
 	int rc = 0;
 
+	vhd_layer_source(&from, child, NULL);
 	*sectors = 0;
 	if (parent)
 		size = vhd_size(parent);

@@ -145,7 +145,7 @@ static int copy_read(struct vhd_source *s, uint64_t sector, uint32_t count,
 int vhd_copy(const struct vhd_copy *p, struct err *err)
 {
 	struct copy *c = calloc(1, sizeof(*c));
-	struct vhd_merge m = { .progress = p->progress };
+	struct vhd_merge m = { .progress = p->progress, .fresh = true };
 	int rc;
 
 	if (!c)

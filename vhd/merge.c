@@ -141,11 +141,12 @@ static int sync_data(struct merging *g)
 
 static int write_batch(struct merging *g)
 {
-	int rc = vhd_footer_move(g->to, vhd_end(g->to), g->err);
+	int rc = g->m->fresh ? 0
+			     : vhd_footer_move(g->to, vhd_end(g->to), g->err);
 
 	for (unsigned i = 0; !rc && i < g->n; i++)
 		rc = write_runs(g, &g->e[i]);
-	return rc ? rc : sync_data(g);
+	return rc || g->m->fresh ? rc : sync_data(g);
 }
 
 static int write_bat_of(struct merging *g, uint32_t block)
@@ -218,30 +219,43 @@ static void progress(const struct vhd_merge *m, uint64_t done, uint64_t all)
 		m->progress->step(m->progress->arg, done, all);
 }
 
+/* One block into the batch, and the batch out when it is full. */
+static int take_block(struct merging *g, uint32_t block)
+{
+	/* What comes by a pipe is to be read block by block. */
+	unsigned most = g->m->order ? 1 : BATCH;
+	int rc = plan(g, &g->e[g->n], block);
+
+	if (rc == -EAGAIN)
+		return 0;
+	if (rc)
+		return rc;
+	return ++g->n == most ? flush_batch(g) : 0;
+}
+
 static int merge_blocks(struct merging *g)
 {
 	uint32_t secs = vhd_block_sectors(g->to);
 	uint64_t end = (g->m->first + g->m->count + secs - 1) / secs;
-	uint32_t from = (uint32_t)(g->m->first / secs);
+	uint64_t from = g->m->first / secs;
 	int rc = 0;
 
-	if (end > vhd_blocks(g->to))
-		end = vhd_blocks(g->to);
-	for (uint32_t b = from; b < end; b++) {
-		rc = plan(g, &g->e[g->n], b);
-		if (!rc)
-			g->n++;
-		else if (rc != -EAGAIN)
-			return rc;
-		if (g->n == BATCH) {
-			rc = flush_batch(g);
-			progress(g->m, b, end);
-		}
-		if (rc && rc != -EAGAIN)
-			return rc;
+	if (g->m->order) {
+		from = 0;
+		end = g->m->n;
 	}
-	rc = g->n ? flush_batch(g) : 0;
-	progress(g->m, end, end);
+	for (uint64_t i = from; !rc && i < end; i++) {
+		uint32_t b = g->m->order ? g->m->order[i] : (uint32_t)i;
+
+		if (b < vhd_blocks(g->to))
+			rc = take_block(g, b);
+		if (i % BATCH == BATCH - 1)
+			progress(g->m, i, end);
+	}
+	if (!rc && g->n)
+		rc = flush_batch(g);
+	if (!rc)
+		progress(g->m, end, end);
 	return rc;
 }
 

@@ -28,9 +28,12 @@ struct vhd_source {
 
 struct vhd_merge {
 	struct vhd_source *from;
-	uint64_t first; /* sector */
-	uint64_t count; /* sectors; those behind the end are left out */
-	bool allocate;  /* also blocks of which from has nothing */
+	uint64_t first;        /* sector */
+	uint64_t count;        /* sectors; those behind the end are left out */
+	const uint32_t *order; /* or NULL: these n blocks, in this order */
+	uint32_t n;
+	bool fresh; /* nobody knows the image yet: all may wait for the end */
+	bool allocate; /* also blocks of which from has nothing */
 	const struct vhd_progress *progress;
 	uint64_t merged; /* sectors, when done */
 };
@@ -41,5 +44,20 @@ int vhd_merge(struct vhd *to, struct vhd_merge *m, struct err *err);
 /* Into a plain disk, or a fixed image: size is in bytes. */
 int vhd_merge_plain(struct vhd_io *to, uint64_t size, struct vhd_merge *m,
 		    struct err *err);
+
+/* One layer alone as a source, and not what hide has already, if not NULL. */
+struct vhd_layer_source {
+	struct vhd_source source;
+	struct vhd *vhd;
+	struct vhd *hide;
+	uint32_t block; /* whose bitmap was read last, + 1 */
+	uint8_t map[512];
+};
+
+void vhd_layer_source(struct vhd_layer_source *l, struct vhd *vhd,
+		      struct vhd *hide);
+
+/* The blocks that are there, as they follow in the file; malloc'd. */
+uint32_t *vhd_blocks_in_file(const struct vhd *vhd, uint32_t *n);
 
 #endif /* VHD_MERGE_H */

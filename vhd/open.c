@@ -152,7 +152,9 @@ static int open_image(struct vhd *vhd, struct err *err)
 			return err_set(err, -EINVAL,
 				       "footer: invalid size: the file is "
 				       "shorter than the disk");
-		vhd->next = vhd->footer.size / VHD_SECTOR;
+		/* All in front of the footer may be the disk's. */
+		vhd->next = bytes_round_up(vhd->footer_off, VHD_SECTOR) /
+			    VHD_SECTOR;
 		return 0;
 	}
 	rc = read_header(vhd, err);

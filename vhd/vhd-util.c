@@ -76,6 +76,16 @@ const struct vhd_cmd vhd_cmds[] = {
 	{ "convert", vhd_cmd_convert,
 	  "<-n name> <-N new name> <-O dynamic, fixed, azure or raw> "
 	  "[-I vhd or raw] [--overwrite] [-h help]" },
+	{ "clone-metadata", vhd_cmd_clone,
+	  "<-i name or -> <-o new name> [-q quiet] [-h help]" },
+	{ "dm-decrypt", vhd_cmd_decrypt,
+	  "<-i device> <-I name> <-o new name or -> [-p progress] "
+	  "[--keep-keyhash] [-h help]" },
+	{ "dm-encrypt", vhd_cmd_encrypt,
+	  "<-i name or -> <-o device> [-p progress] [-h help]" },
+	{ "stream-coalesce", vhd_cmd_stream,
+	  "<-o new name | -i information> [-D do not compare uuids] "
+	  "[-p progress] [-x] [-h help] CHILD PARENT..." },
 	{ NULL, NULL, NULL },
 };
 

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Images through pipes.
+# shellcheck source=tests/func/lib.sh
+. "$(dirname "$0")/lib.sh"
+data=$(cd "$(dirname "$0")/../data/openxt" && pwd)
+requires gunzip
+cd "$dir" || exit 1
+V=vhd-util
+for f in f1-enc512 f3-base f3-child f5-base f5-child; do
+	gunzip -c "$data/$f.vhd.gz" >$f.vhd
+done
+disk() { $V read -n "$1" -r 0 -c $(($($V query -n "$1" -v) * 2048)); }
+sha() { sha256sum | cut -d' ' -f1; }
+
+mkfifo p1 p2
+cat f5-child.vhd >p1 &
+cat f5-base.vhd >p2 &
+ok "stream-coalesce of two FIFOs" $V stream-coalesce -o s.vhd p1 p2
+is "it is valid" "$($V check -n s.vhd -b)" "s.vhd is valid"
+is "it is what the chain was" "$(disk s.vhd | sha)" "$(disk f5-child.vhd | sha)"
+is "one key for both: it is kept" "$($V key -p -n s.vhd)" \
+	"$($V key -p -n f5-child.vhd)"
+cp f5-child.vhd c.vhd
+$V coalesce -n f5-child.vhd >/dev/null
+is "as coalesce has it" "$(disk s.vhd | sha)" "$(disk f5-base.vhd | sha)"
+fails_with 22 "two keys are refused" $V stream-coalesce -o no.vhd \
+	f3-child.vhd f3-base.vhd
+fails_with 22 "and the wrong order" $V stream-coalesce -o no.vhd \
+	f5-base.vhd c.vhd
+ok "nothing is left" test ! -e no.vhd
+is "a child alone keeps its parent" "$($V stream-coalesce -o alone.vhd c.vhd
+	$V query -n alone.vhd -pu)" "./f5-base.vhd"
+
+disk f1-enc512.vhd >device
+$V dm-decrypt -i device -I f1-enc512.vhd -o - >d1.vhd
+ok "dm-decrypt to a file" $V dm-decrypt -i device -I f1-enc512.vhd -o d2.vhd
+ok "is what comes by standard output" cmp d1.vhd d2.vhd
+is "it is valid" "$($V check -n d1.vhd -b)" "d1.vhd is valid"
+ok "its sectors are the device's" cmp <(disk d1.vhd) device
+is "what is clear has no key hash" "$($V key -p -n d1.vhd)" none
+ok "dm-decrypt --keep-keyhash" $V dm-decrypt -i device -I f1-enc512.vhd \
+	-o d3.vhd --keep-keyhash
+is "keeps it" "$($V key -p -n d3.vhd)" "$($V key -p -n f1-enc512.vhd)"
+truncate -s 6M new
+ok "dm-encrypt from standard input" \
+	bash -c 'cat d1.vhd | vhd-util dm-encrypt -i - -o new'
+ok "gives the device back" cmp new device
+ok "clone-metadata from standard input" \
+	bash -c 'cat c.vhd | vhd-util clone-metadata -i - -o cl.vhd'
+is "an empty image with the same parent" "$($V check -n cl.vhd
+	$V query -n cl.vhd -pa)" "cl.vhd is valid
+$dir/f5-base.vhd
+0"
+fails_with 22 "an empty pipe is no image" $V clone-metadata -i - -o no.vhd
+head -c 3000 f5-base.vhd >short
+ok "half an image leaves nothing behind" \
+	bash -c '! vhd-util stream-coalesce -o no.vhd - <short && [ ! -e no.vhd ]'
+
+done_testing
