@@ -103,7 +103,7 @@ static void queue_answer(struct nbd *nbd, size_t len)
 static void haggle(struct nbd *nbd)
 {
 	struct nbd_conn *conn = &nbd->conn;
-	size_t used, answer = 0;
+	size_t used = 0, answer = 0;
 
 	do {
 		used = nbd_proto_haggle(&conn->proto, nbd_in_at(&conn->in),
