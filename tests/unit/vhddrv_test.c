@@ -395,6 +395,30 @@ static void a_close_waits_for_what_is_done_ahead(void **state)
 	store_free();
 }
 
+/* Eight places are made ready at first; from then on there is no more. */
+static void without_room_new_blocks_fail_and_others_do_not(void **state)
+{
+	uint64_t i;
+
+	(void)state;
+	rig_must(rig_open(rig,
+			  "vhd:fault:n=2,count=0,op=zero,err=28:raw:base.vhd"));
+	for (i = 0; i < 8; i++)
+		put(i * BLOCK, 4096, (int)i + 1);
+	assert_int_equal(rig_write(rig, 8 * BLOCK, buf, 512), -ENOSPC);
+	assert_int_equal(rig_write(rig, 9 * BLOCK, buf, 512), -ENOSPC);
+	want(8 * BLOCK, 4096, 0);
+	put(4096, 4096, 9);
+	again("vhd:base.vhd");
+	for (i = 0; i < 8; i++)
+		want(i * BLOCK, 4096, (int)i + 1);
+	want(4096, 4096, 9);
+	put(8 * BLOCK, 4096, 10);
+	want(8 * BLOCK, 4096, 10);
+	rig_must(rig_close(rig, false));
+	vhd_make_check("base.vhd");
+}
+
 static int open_keyed(const char *spec, const uint8_t *key)
 {
 	struct vbd_open args = { .spec = spec };
@@ -466,8 +490,10 @@ int main(void)
 		TEST(what_is_zeroed_reads_as_zeroes),
 		TEST(extents_are_told_through_the_chain),
 		TEST(a_close_waits_for_what_is_done_ahead),
+		TEST(without_room_new_blocks_fail_and_others_do_not),
 		TEST(encrypted_data_is_clear_to_its_key_alone),
 	};
 
+	vhd_make_quick();
 	return cmocka_run_group_tests_name("vhddrv", tests, NULL, NULL);
 }
