@@ -55,6 +55,8 @@ struct raw {
 	uint8_t *bounce;
 	struct req *bounced; /* the client's */
 	uint64_t bounce_done;
+	uint64_t span; /* of it, the piece stands for */
+	uint64_t tail; /* not 0: the file ends here, amid a sector */
 	struct req piece;
 	struct iovec piece_iov;
 	struct list waiting;
@@ -131,11 +133,16 @@ static int size_device(struct image *img, struct raw *raw, struct err *err)
 	return 0;
 }
 
+/* Some old writers of formats left out the last byte of their last sector. */
 static void size_file(struct image *img, struct raw *raw, const struct stat *st)
 {
 	struct statx stx;
 
 	img->info.size = st->st_size;
+	if (img->grows && img->info.size % 512) {
+		raw->tail = img->info.size;
+		img->info.size = bytes_round_up(raw->tail, 512);
+	}
 	img->info.phys_block_size = st->st_blksize > 512 ? 4096 : 512;
 	raw->mem_align = raw->off_align = 512;
 	if (!statx(raw->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) &&
@@ -228,9 +235,10 @@ static int raw_open(struct image *img, struct err *err)
 		ret = lock(img, raw, &st, err);
 	if (!ret)
 		ret = measure(img, raw, &st, err);
-	if (!ret && raw->direct && raw->off_align > img->info.block_size)
+	if (!ret && raw->direct &&
+	    (raw->off_align > img->info.block_size || raw->tail))
 		ret = uncouple(img, raw, err);
-	if (!ret && raw->direct) {
+	if (!ret && (raw->direct || raw->tail)) {
 		raw->bounce = aligned_alloc(4096, BOUNCE_BYTES);
 		if (!raw->bounce)
 			ret = err_set(err, -ENOMEM, "%s: no memory", img->name);
@@ -272,7 +280,7 @@ static void bounce_copy(struct raw *raw, bool out)
 	uint64_t skip = req->iov_skip + raw->bounce_done;
 	uint64_t at = 0;
 
-	for (int i = 0; at < raw->piece.len; i++) {
+	for (int i = 0; at < raw->span; i++) {
 		uint8_t *base = req->iov[i].iov_base;
 		uint64_t part = req->iov[i].iov_len;
 
@@ -281,8 +289,8 @@ static void bounce_copy(struct raw *raw, bool out)
 			continue;
 		}
 		part -= skip;
-		if (part > raw->piece.len - at)
-			part = raw->piece.len - at;
+		if (part > raw->span - at)
+			part = raw->span - at;
 		if (out)
 			memcpy(raw->bounce + at, base + skip, part);
 		else
@@ -299,7 +307,12 @@ static void bounce_piece(struct raw *raw)
 
 	raw->piece.op = req->op;
 	raw->piece.off = req->off + raw->bounce_done;
-	raw->piece.len = left < BOUNCE_BYTES ? left : BOUNCE_BYTES;
+	raw->span = left < BOUNCE_BYTES ? left : BOUNCE_BYTES;
+	raw->piece.len = raw->span;
+	if (raw->tail && raw->piece.off + raw->span > raw->tail) {
+		memset(raw->bounce, 0, raw->span);
+		raw->piece.len = raw->tail - raw->piece.off;
+	}
 	if (req->op == REQ_WRITE)
 		bounce_copy(raw, true);
 	io_start(raw->img->io, raw->fd, &raw->piece);
@@ -320,7 +333,7 @@ static void bounce_done(struct req *piece)
 
 	if (!piece->err && req->op == REQ_READ)
 		bounce_copy(raw, false);
-	raw->bounce_done += piece->len;
+	raw->bounce_done += raw->span;
 	if (!piece->err && raw->bounce_done < req->len) {
 		bounce_piece(raw);
 		return;
@@ -377,21 +390,33 @@ static void grow_start(struct raw *raw, struct req *req)
 	io_start(raw->img->io, raw->fd, &raw->grow);
 }
 
+static bool meets_tail(const struct raw *raw, const struct req *req)
+{
+	return raw->tail && req->off + req->len > raw->tail &&
+	       req->off + req->len <= bytes_round_up(raw->tail, 512);
+}
+
 static void raw_submit(struct image *img, struct req *req)
 {
 	struct raw *raw = img->state;
+	uint64_t end = req->off + req->len;
 	bool moves = req->op == REQ_READ || req->op == REQ_WRITE;
-	bool grows = img->grows && !raw->device &&
-		     req->off + req->len > img->info.size;
+	bool changes = req->op == REQ_WRITE || req->op == REQ_ZERO;
+	bool grows = img->grows && !raw->device && end > img->info.size;
 
+	if (raw->tail &&
+	    ((changes && end > raw->tail) || req->op == REQ_RESIZE))
+		raw->tail = 0;
 	if (grows && req->op == REQ_WRITE)
-		img->info.size = req->off + req->len;
+		img->info.size = end;
 	else if (req->op == REQ_RESIZE && !raw->device)
 		img->info.size = req->off;
 	if (req->op == REQ_RESIZE && raw->device)
 		req_done(req, -EOPNOTSUPP);
 	else if (grows && req->op == REQ_ZERO)
 		grow_start(raw, req);
+	else if (req->op == REQ_READ && meets_tail(raw, req))
+		bounce(raw, req);
 	else if (moves && raw->direct && !aligned(raw, req))
 		bounce(raw, req);
 	else

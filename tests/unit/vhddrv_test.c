@@ -419,6 +419,32 @@ static void without_room_new_blocks_fail_and_others_do_not(void **state)
 	vhd_make_check("base.vhd");
 }
 
+/* Old writers of the format left out the footer's last byte. */
+static void a_footer_may_want_its_last_byte(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	vhd_make_fixed("fixed.vhd", 4 * MIB);
+	assert_int_equal(truncate("fixed.vhd", 4 * MIB + 511), 0);
+	assert_int_equal(stat("base.vhd", &st), 0);
+	assert_int_equal(truncate("base.vhd", st.st_size - 1), 0);
+	rig_must(rig_open(rig, "vhd:fixed.vhd"));
+	put(4 * MIB - 512, 512, 1);
+	want(4 * MIB - 512, 512, 1);
+	again(NULL);
+	want(0, 4 * MIB - 512, 0);
+	want(4 * MIB - 512, 512, 1);
+	again("vhd:fixed.vhd");
+	rig_must(rig_close(rig, false));
+	rig_must(rig_open(rig, "vhd:base.vhd"));
+	put(0, 512, 2);
+	again(NULL);
+	want(0, 512, 2);
+	rig_must(rig_close(rig, false));
+	vhd_make_check("base.vhd");
+}
+
 static int open_keyed(const char *spec, const uint8_t *key)
 {
 	struct vbd_open args = { .spec = spec };
@@ -491,6 +517,7 @@ int main(void)
 		TEST(extents_are_told_through_the_chain),
 		TEST(a_close_waits_for_what_is_done_ahead),
 		TEST(without_room_new_blocks_fail_and_others_do_not),
+		TEST(a_footer_may_want_its_last_byte),
 		TEST(encrypted_data_is_clear_to_its_key_alone),
 	};
 
