@@ -23,6 +23,8 @@ static const struct vhd_progress shown = { .step = vhd_cmd_progress };
 struct args {
 	const char *in, *vhd, *out;
 	bool progress, keep, any_order, info;
+	int (*fill)(struct vhd_io *io, struct args *a,
+		    struct vhd_cmd_image *img, struct err *err);
 };
 
 /* "-" is standard input; a FIFO or a socket is read as a pipe too. */
@@ -54,28 +56,26 @@ static int fail(const char *verb, const char *name, int rc,
 	return rc ? vhd_cmd_fail(verb, name, rc, err) : 0;
 }
 
-/* A new file, filled by what fill() does, or removed again. */
-static int make(const char *out, struct args *a, struct vhd_cmd_image *img,
-		int (*fill)(struct vhd_io *io, struct args *a,
-			    struct vhd_cmd_image *img, struct err *err))
+/* The new file a->out, filled by a->fill(), or removed again. */
+static int make(struct args *a, struct vhd_cmd_image *img)
 {
 	struct vhd_files *files = vhd_cmd_files();
 	struct err err = { 0 };
 	struct vhd_io *io;
 	bool made;
-	int rc = vhd_cmd_new(&io, out, false, &made, &err);
+	int rc = vhd_cmd_new(&io, a->out, false, &made, &err);
 
 	if (!rc) {
-		rc = fill(io, a, img, &err);
+		rc = a->fill(io, a, img, &err);
 		if (!rc)
 			rc = io->sync(io);
 		io->close(io);
 		if (rc && made)
-			(void)files->remove(files, out); /* rc counts */
+			(void)files->remove(files, a->out); /* rc counts */
 	}
 	if (a->progress)
 		(void)fprintf(stderr, "\n");
-	return fail("error creating", out, rc, &err);
+	return fail("error creating", a->out, rc, &err);
 }
 
 static int clone(struct vhd_io *io, struct args *a, struct vhd_cmd_image *img,
@@ -88,7 +88,7 @@ static int clone(struct vhd_io *io, struct args *a, struct vhd_cmd_image *img,
 int vhd_cmd_clone(int argc, char **argv)
 {
 	struct vhd_cmd_image img;
-	struct args a = { 0 };
+	struct args a = { .fill = clone };
 	int c, rc;
 
 	while ((c = getopt(argc, argv, "i:o:qh")) != -1) {
@@ -104,7 +104,7 @@ int vhd_cmd_clone(int argc, char **argv)
 	rc = open_input(&img, a.in);
 	if (rc)
 		return rc;
-	rc = make(a.out, &a, &img, clone);
+	rc = make(&a, &img);
 	vhd_cmd_close(&img);
 	return rc;
 }
@@ -177,7 +177,7 @@ int vhd_cmd_decrypt(int argc, char **argv)
 	};
 	struct vhd_cmd_image img;
 	struct err err = { 0 };
-	struct args a = { 0 };
+	struct args a = { .fill = decrypt };
 	int c, rc;
 
 	while ((c = getopt_long(argc, argv, "i:I:o:ph", longopts, NULL)) !=
@@ -201,7 +201,7 @@ int vhd_cmd_decrypt(int argc, char **argv)
 	if (rc)
 		return rc;
 	if (strcmp(a.out, "-")) {
-		rc = make(a.out, &a, &img, decrypt);
+		rc = make(&a, &img);
 	} else {
 		rc = decrypt(NULL, &a, &img, &err);
 		if (rc)
@@ -388,7 +388,7 @@ static int open_inputs(struct inputs *in, char **names)
 
 int vhd_cmd_stream(int argc, char **argv)
 {
-	struct inputs in = { 0 };
+	struct inputs in = { .args = { .fill = add_all } };
 	int c, rc;
 
 	while ((c = getopt(argc, argv, "o:Dpixh")) != -1) {
@@ -411,7 +411,7 @@ int vhd_cmd_stream(int argc, char **argv)
 			     vhd_allocated(in.img[i].vhd),
 			     vhd_blocks(in.img[i].vhd));
 	if (!rc && !in.args.info)
-		rc = make(in.args.out, &in.args, in.img, add_all);
+		rc = make(&in.args, in.img);
 	for (unsigned i = 0; i < in.n; i++)
 		vhd_cmd_close(&in.img[i]);
 	return rc;
