@@ -47,6 +47,7 @@ struct talk {
 
 #define TALK_SAY (40u << 20)
 #define TALK_GOT (48u << 20)
+#define TALK_GET (64 << 10)
 
 static inline void talk_init(struct talk *t, struct fake_disk *d,
 			     const struct transport *tr, bool structured)
@@ -216,8 +217,10 @@ static inline void talk_hear(struct talk *t)
 	do {
 		err = nbd_send_push(&t->c.conn.send, t->near);
 		assert_true(!err || err == -EAGAIN);
-		n = recv(t->far, t->got + t->got_len, TALK_GOT - t->got_len,
-			 MSG_DONTWAIT);
+		/* Not all there is room for: valgrind marks all of that. */
+		n = TALK_GOT - t->got_len;
+		n = recv(t->far, t->got + t->got_len,
+			 n < TALK_GET ? n : TALK_GET, MSG_DONTWAIT);
 		t->got_len += n > 0 ? (size_t)n : 0;
 	} while (n > 0);
 	while (t->got_len - at >= 16) {
