@@ -32,6 +32,7 @@ int host_setup(void **state)
 	assert_non_null(host);
 	host->type = "vbd3";
 	host->limit_order = XENBUS_ORDER_MAX;
+	host->only = SUPERVISE_ANY;
 	(void)snprintf(host->dir, sizeof(host->dir), "/tmp/xenio-unit-XXXXXX");
 	assert_non_null(mkdtemp(host->dir));
 	assert_int_equal(loop_new(&host->loop, NULL), 0);
@@ -77,7 +78,7 @@ void host_start(struct host *host)
 		},
 		.types = { "vbd3", "xenio" },
 		.ntypes = 2,
-		.only = SUPERVISE_ANY,
+		.only = host->only,
 	};
 
 	assert_int_equal(supervise_new(&host->sv, &opt, NULL), 0);

@@ -32,6 +32,7 @@ struct host {
 	unsigned domid; /* the daemon's */
 	bool known[8];  /* domains */
 	unsigned limit_order;
+	unsigned only; /* domain served; SUPERVISE_ANY */
 	uint64_t now_ns;
 };
 

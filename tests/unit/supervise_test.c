@@ -286,6 +286,41 @@ static void disks_that_were_there_before_are_found(void **state)
 	assert_int_equal(host_back(host, DOM + 1, DEV, "state"), 2);
 }
 
+static void one_domain_alone_can_be_served(void **state)
+{
+	struct host *host = *state;
+
+	host_stop(host);
+	host->only = DOM;
+	host_create(host, DOM + 1, DEV, "w");
+	host_start(host);
+	host_create(host, DOM, DEV, "w");
+	host_run(host);
+	assert_int_equal(supervise_count(host->sv), 1);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 2);
+	assert_int_equal(host_back(host, DOM + 1, DEV, "state"), 1);
+}
+
+/* Order 0 says nothing of pages; a guest that asks for more is refused. */
+static void what_is_not_advertised_is_not_taken(void **state)
+{
+	struct host *host = *state;
+
+	host_stop(host);
+	host->limit_order = 0;
+	host_start(host);
+	host_create(host, DOM, DEV, "w");
+	host_plug(host, DOM, DEV, 0);
+	host_run(host);
+	assert_int_equal(host_back(host, DOM, DEV, "max-ring-page-order"), -1);
+	assert_int_equal(host_back(host, DOM, DEV, "max-ring-pages"), -1);
+	host_set_front(host, DOM, DEV, "ring-page-order", "1");
+	host_ring(host, DOM, DEV, 8);
+	host_run(host);
+	assert_int_equal(host_back(host, DOM, DEV, "state"), 5);
+	assert_int_equal(host_error(host, DOM, DEV), EINVAL);
+}
+
 static int in_driver_domain(void **state)
 {
 	struct host *host;
@@ -332,6 +367,8 @@ int main(void)
 		on_host(other_backends_are_left_alone),
 		on_host(names_that_are_no_numbers_are_left_alone),
 		on_host(disks_that_were_there_before_are_found),
+		on_host(one_domain_alone_can_be_served),
+		on_host(what_is_not_advertised_is_not_taken),
 		cmocka_unit_test_setup_teardown(
 			a_driver_domain_removes_the_directory_itself,
 			in_driver_domain, host_teardown),
