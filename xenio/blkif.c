@@ -28,6 +28,7 @@
 #define SHIFT_MAX 7u   /* ... by doubling HOLD_NS so often: 12.8 ms */
 #define FAIL_MAX  64u  /* reads of the descriptor that failed in a row */
 #define PIECES    4096 /* that are gathered at most */
+#define AGAIN_MAX 32u  /* looks again in one turn */
 #define UNMASK    32   /* ports in one call */
 
 struct batch {
@@ -44,6 +45,8 @@ struct blkif {
 	struct list rings;
 	struct list dirty;
 	unsigned finishing; /* rings */
+	uint64_t turn_ns;   /* the turn in which ... */
+	unsigned again;     /* ... so many rings were looked at again */
 	unsigned failures;  /* in a row, of next() */
 	uint32_t unmask[UNMASK];
 	unsigned nr_unmask;
@@ -200,6 +203,24 @@ static void hold_off(struct blkif_ring *r)
 			   (uint64_t)HOLD_NS << over);
 }
 
+/*
+ * There is more. Mostly a request that came while we looked, so it is done at
+ * once; but not for ever, as a client that never stops is not the only one.
+ */
+static void look_again(struct blkif_ring *r)
+{
+	struct blkif *b = r->blkif;
+
+	if (b->turn_ns != loop_now_ns(b->loop)) {
+		b->turn_ns = loop_now_ns(b->loop);
+		b->again = 0;
+	}
+	if (b->again++ < AGAIN_MAX)
+		blkif_look(r);
+	else
+		loop_timer(b->loop, &r->timer, 0);
+}
+
 /* After a look: how will the next one come about? */
 static void rest(struct blkif_ring *r)
 {
@@ -213,7 +234,7 @@ static void rest(struct blkif_ring *r)
 	if (r->blocked)
 		return;
 	if (r->more) {
-		blkif_look(r);
+		look_again(r);
 		return;
 	}
 	if (!r->expired && (r->in_flight >= HOLD_MIN || r->empty > EMPTY_MAX)) {
@@ -221,7 +242,7 @@ static void rest(struct blkif_ring *r)
 		return;
 	}
 	if (ring_arm(r->ring)) {
-		blkif_look(r);
+		look_again(r);
 		return;
 	}
 	if (!r->owes)

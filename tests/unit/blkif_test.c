@@ -238,6 +238,42 @@ static void a_client_that_kicks_for_nothing_is_heard_less_and_less(void **state)
 	rig_free(r);
 }
 
+static struct rig *endless;
+static unsigned rounds;
+
+/* A guest that has the next bad request ready before we can wait. */
+static int notify_endless(struct xen *xen, int port)
+{
+	(void)xen;
+	(void)port;
+	if (rounds++ > 1000)
+		return 0;
+	front_req(&endless->front[0], 0, rounds, 0, 0, 0);
+	(void)front_push(&endless->front[0]); /* we will look anyway */
+	endless->front[0].rsp_cons++;
+	(void)front_arm(&endless->front[0]); /* it will not wait */
+	return 0;
+}
+
+static void a_guest_that_never_stops_leaves_turns_to_others(void **state)
+{
+	struct rig *r = rig_up(X64);
+
+	(void)state;
+	endless = r;
+	rounds = 0;
+	xen_fake_xen(r->fake)->notify = notify_endless;
+	front_req(&r->front[0], 0, 0, 0, 0, 0);
+	(void)front_push(&r->front[0]); /* the kick follows */
+	xen_fake_kick(r->fake, r->port[0]);
+	(void)loop_turn(r->loop); /* does something */
+	assert_true(rounds >= 1 && rounds < 40);
+	(void)loop_turn(r->loop); /* as well */
+	assert_true(rounds >= 2 && rounds < 80);
+	rounds = 2000;
+	rig_free(r);
+}
+
 static void a_new_backend_looks_without_being_asked_and_says_so(void **state)
 {
 	struct rig *r = rig_new();
@@ -532,6 +568,7 @@ int main(void)
 		T(a_ring_with_little_to_do_waits_for_no_timer),
 		T(a_port_is_unmasked_once_its_ring_is_idle),
 		T(a_client_that_kicks_for_nothing_is_heard_less_and_less),
+		T(a_guest_that_never_stops_leaves_turns_to_others),
 		T(a_new_backend_looks_without_being_asked_and_says_so),
 		T(one_notification_covers_all_answers_of_a_turn),
 		T(the_largest_ring_can_be_full_and_wrap),
