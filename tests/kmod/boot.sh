@@ -50,7 +50,7 @@ sleep 10
 INIT
 chmod +x "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 > "$out/initrd.gz"
-timeout "${BOOT_TIMEOUT:-240}" qemu-system-x86_64 -accel tcg,thread=multi \
+timeout "${BOOT_TIMEOUT:-480}" qemu-system-x86_64 -accel tcg,thread=multi \
 	-smp 2 -m 512 -cpu qemu64 -display none -monitor none -no-reboot \
 	-serial stdio -kernel "$kernel" -initrd "$out/initrd.gz" \
 	${DISK:+-drive "file=$DISK,if=virtio,format=raw,cache=none"} \

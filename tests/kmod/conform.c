@@ -129,10 +129,10 @@ static void test_mapping(struct tap *tap)
 		  "a fresh ring reads 0, 1, 0, 1, 0");
 	snprintf(text, sizeof(text), "%d", tap->fd);
 	user_start(&u, child_ioctl, text);
-	tap_check(user_end(&u, 2000) == EACCES, "a child's ioctl is EACCES");
+	tap_check(user_end(&u, 30000) == EACCES, "a child's ioctl is EACCES");
 	snprintf(text, sizeof(text), "%lx", (unsigned long)tap->map);
 	user_start(&u, child_touch, text);
-	tap_check(user_end(&u, 2000) == 255, "a child does not inherit it");
+	tap_check(user_end(&u, 30000) == 255, "a child does not inherit it");
 }
 
 static void test_ring(int control)
@@ -168,27 +168,27 @@ static void test_read(struct tap *tap)
 	struct user u;
 
 	user_start(&u, user_read, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000), "a read comes");
+	tap_check(tap_next(tap, &req, 30000), "a read comes");
 	tap_check(req.op == ABI_OP_READ && req.id < ABI_SLOTS &&
 			  req.sector == 8 && req.nr_segments == 1 &&
 			  req.seg[0].first == 0 && req.seg[0].last == 7,
 		  "op 0, sector 8, one whole page");
 	memset(tap_data(tap, req.id), 0xa5, 4096);
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "the reader gets the bytes");
+	tap_check(user_end(&u, 30000) == 0, "the reader gets the bytes");
 
 	user_start(&u, user_read_big, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000) && req.nr_segments == 11 &&
+	tap_check(tap_next(tap, &req, 30000) && req.nr_segments == 11 &&
 			  req.seg[10].last == 7,
 		  "64 KiB come as 88 sectors first");
 	memset(tap_data(tap, req.id), 0xa5, 11 * 4096);
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
-	tap_check(tap_next(tap, &req, 5000) && req.nr_segments == 5 &&
+	tap_check(tap_next(tap, &req, 30000) && req.nr_segments == 5 &&
 			  req.sector == 88,
 		  "and 40 sectors then");
 	memset(tap_data(tap, req.id), 0xa5, 5 * 4096);
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "all of it");
+	tap_check(user_end(&u, 30000) == 0, "all of it");
 }
 
 static void test_write(struct tap *tap)
@@ -197,7 +197,7 @@ static void test_write(struct tap *tap)
 	struct user u;
 
 	user_start(&u, user_write, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000) && req.op == ABI_OP_WRITE &&
+	tap_check(tap_next(tap, &req, 30000) && req.op == ABI_OP_WRITE &&
 			  req.sector == 3 && req.nr_segments == 1 &&
 			  req.seg[0].first == 0 && req.seg[0].last == 1,
 		  "a write of two sectors");
@@ -205,7 +205,7 @@ static void test_write(struct tap *tap)
 			  tap_data(tap, req.id)[1023] == 0x5a,
 		  "with its bytes");
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "the writer is told");
+	tap_check(user_end(&u, 30000) == 0, "the writer is told");
 }
 
 static void test_bad_answers(struct tap *tap)
@@ -214,30 +214,30 @@ static void test_bad_answers(struct tap *tap)
 	struct user u;
 
 	user_start(&u, user_write, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000), "a write comes");
+	tap_check(tap_next(tap, &req, 30000), "a write comes");
 	tap_answer(tap, 77, req.op, ABI_OKAY);
 	tap_answer(tap, (req.id + 1) % ABI_SLOTS, req.op, ABI_OKAY);
 	tap_check(user_end(&u, 100) == -1,
 		  "answers to unknown requests are ignored");
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "the true one is not");
+	tap_check(user_end(&u, 30000) == 0, "the true one is not");
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
 	user_start(&u, user_write, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000), "a second answer does no harm");
+	tap_check(tap_next(tap, &req, 30000), "a second answer does no harm");
 	tap_answer(tap, req.id, req.op + 1, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == EIO, "a wrong op is EIO");
+	tap_check(user_end(&u, 30000) == EIO, "a wrong op is EIO");
 	user_start(&u, user_write, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000), "and frees the slot");
+	tap_check(tap_next(tap, &req, 30000), "and frees the slot");
 	tap_answer(tap, req.id, req.op, ABI_EOPNOTSUPP);
-	tap_check(user_end(&u, 5000) == EIO, "-2 is EIO");
+	tap_check(user_end(&u, 30000) == EIO, "-2 is EIO");
 	user_start(&u, user_write, tap->disk_node);
-	tap_check(tap_next(tap, &req, 5000), "another write");
+	tap_check(tap_next(tap, &req, 30000), "another write");
 	tap->ring->rsp_prod += 1000;
 	tap_check(tap_ioctl(tap->fd, ABI_RESPOND, 0) == -EINVAL,
 		  "rsp_prod too far is EINVAL");
 	tap->ring->rsp_prod -= 1000;
 	tap_answer(tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "and changes nothing");
+	tap_check(user_end(&u, 30000) == 0, "and changes nothing");
 }
 
 static void test_requests(int control)
@@ -265,7 +265,7 @@ static void test_poll(int control)
 				 "0") == 0,
 		  "edge poll");
 	user_start(&u, user_write, tap.disk_node);
-	tap_check(poll(&pfd, 1, 5000) == 1, "a request wakes poll");
+	tap_check(poll(&pfd, 1, 30000) == 1, "a request wakes poll");
 	tap_check(tap.ring->req_prod != tap.req_cons,
 		  "and is on the ring then");
 	tap_check(poll(&pfd, 1, 0) == 0, "once");
@@ -275,9 +275,9 @@ static void test_poll(int control)
 		  "level poll stays readable until the answer");
 	tap_check(tap_next(&tap, &req, 1000), "take it");
 	tap_answer(&tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "the writer is done");
+	tap_check(user_end(&u, 30000) == 0, "the writer is done");
 	tap_write_file("/sys/module/blktap/parameters/level_poll", "0");
-	tap_check(poll(&pfd, 1, 5000) == 1, "the last close wakes poll");
+	tap_check(poll(&pfd, 1, 30000) == 1, "the last close wakes poll");
 	tap_check(poll(&pfd, 1, 50) == 0, "once");
 	user_teardown(&tap, control);
 }
@@ -304,25 +304,25 @@ static void test_flush(int control)
 
 	setup(&tap, control, 0);
 	user_start(&u, user_fsync, tap.disk_node);
-	tap_check(user_end(&u, 5000) == 0 && !tap_next(&tap, &req, 0),
+	tap_check(user_end(&u, 30000) == 0 && !tap_next(&tap, &req, 0),
 		  "without the flag no flush is sent");
 	user_start(&u, user_discard, tap.disk_node);
-	tap_check(user_end(&u, 5000) == EOPNOTSUPP, "nor a trim");
+	tap_check(user_end(&u, 30000) == EOPNOTSUPP, "nor a trim");
 	user_teardown(&tap, control);
 
 	setup(&tap, control, ABI_FLUSH | ABI_TRIM);
 	user_start(&u, user_fsync, tap.disk_node);
-	tap_check(tap_next(&tap, &req, 5000) && req.op == ABI_OP_FLUSH &&
+	tap_check(tap_next(&tap, &req, 30000) && req.op == ABI_OP_FLUSH &&
 			  req.nr_segments == 0 && req.sector == 0,
 		  "fsync is op 2, sector 0");
 	tap_answer(&tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "answered");
+	tap_check(user_end(&u, 30000) == 0, "answered");
 	user_start(&u, user_discard, tap.disk_node);
-	tap_check(tap_next(&tap, &req, 5000) && req.op == ABI_OP_TRIM &&
+	tap_check(tap_next(&tap, &req, 30000) && req.op == ABI_OP_TRIM &&
 			  req.sector == 2048 && req.nr_sectors == 2048,
 		  "1 MiB of BLKDISCARD is op 3, sector 2048, 2048 of them");
 	tap_answer(&tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "answered");
+	tap_check(user_end(&u, 30000) == 0, "answered");
 	user_teardown(&tap, control);
 }
 

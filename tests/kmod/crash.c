@@ -26,7 +26,7 @@ static int victim(const char *minor)
 	if (tap_open(&tap) || tap_map(&tap) ||
 	    (tap_create(&tap, SECTORS, 512, 0) && errno != EEXIST))
 		return 1;
-	if (write(STDERR_FILENO, "", 0) < 0 || !tap_next(&tap, &req, 10000))
+	if (write(STDERR_FILENO, "", 0) < 0 || !tap_next(&tap, &req, 30000))
 		return 2;
 	pause();
 	return 3;
@@ -34,8 +34,8 @@ static int victim(const char *minor)
 
 static void wait_for_file(const char *path)
 {
-	for (int i = 0; i < 500 && access(path, F_OK); i++)
-		usleep(10000);
+	for (int i = 0; i < 6000 && access(path, F_OK); i++)
+		usleep(30000);
 }
 
 static bool pending(struct tap *tap, const char *want)
@@ -43,10 +43,10 @@ static bool pending(struct tap *tap, const char *want)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/debug", tap->sysfs);
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 3000; i++) {
 		if (user_file_has(path, want))
 			return true;
-		usleep(10000);
+		usleep(30000);
 	}
 	return false;
 }
@@ -65,7 +65,7 @@ static void test_reattach(int control)
 	user_start(&u, user_write, tap.disk_node);
 	tap_check(pending(&tap, "begin pending:1"), "it takes a write");
 	kill(t.pid, SIGKILL);
-	tap_check(user_end(&t, 3000) == 255, "kill -9 ends it at once");
+	tap_check(user_end(&t, 30000) == 255, "kill -9 ends it at once");
 	tap_check(user_end(&u, 300) == -1, "the writer waits");
 	tap_check(tap_ioctl(control, ABI_FREE_TAP, tap.h.minor) == -EBUSY,
 		  "FREE is EBUSY meanwhile");
@@ -73,12 +73,12 @@ static void test_reattach(int control)
 		  "another tapdisk maps the ring");
 	tap_check(tap_create(&tap, SECTORS, 512, 0) == -EEXIST,
 		  "finds the disk there");
-	tap_check(tap_next(&tap, &req, 5000) && req.op == ABI_OP_WRITE &&
+	tap_check(tap_next(&tap, &req, 30000) && req.op == ABI_OP_WRITE &&
 			  req.sector == 3 &&
 			  tap_data(&tap, req.id)[1023] == 0x5a,
 		  "and gets the write again, with its bytes");
 	tap_answer(&tap, req.id, req.op, ABI_OKAY);
-	tap_check(user_end(&u, 5000) == 0, "the writer never knew");
+	tap_check(user_end(&u, 30000) == 0, "the writer never knew");
 	user_teardown(&tap, control);
 }
 
@@ -97,11 +97,11 @@ static void test_expiry(int control)
 	user_start(&u, user_write, tap.disk_node);
 	tap_check(pending(&tap, "begin pending:1"), "it takes a write");
 	kill(t.pid, SIGKILL);
-	tap_check(user_end(&t, 3000) == 255, "kill -9 ends it at once");
-	tap_check(user_end(&u, 5000) == EIO,
+	tap_check(user_end(&t, 30000) == 255, "kill -9 ends it at once");
+	tap_check(user_end(&u, 30000) == EIO,
 		  "the write fails when nobody came back");
 	user_start(&u, user_write, tap.disk_node);
-	tap_check(user_end(&u, 5000) == EIO, "and so do later ones");
+	tap_check(user_end(&u, 30000) == EIO, "and so do later ones");
 	tap_write_file(hold, "60");
 	tap_check(tap_ioctl(control, ABI_FREE_TAP, tap.h.minor) == 0,
 		  "FREE takes the disk away");

@@ -6,8 +6,8 @@ check() { # STATUS WHAT
 	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
 }
 pid_of() { tap-ctl list | sed -n "s/^pid=\([0-9]*\) minor=$1 .*/\1/p"; }
-wait_gone() { # PID: until it is gone, at most 10 s
-	for _ in $(seq 100); do [ -d "/proc/$1" ] || return 0; usleep 100000; done
+wait_gone() { # PID: until it is gone, at most 60 s
+	for _ in $(seq 600); do [ -d "/proc/$1" ] || return 0; usleep 100000; done
 	return 1
 }
 

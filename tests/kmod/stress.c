@@ -123,6 +123,24 @@ static int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
+static uint64_t transfers(const struct shared *sh)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < WRITERS; i++)
+		sum += sh->transfers[i];
+	return sum;
+}
+
+/* However slow the machine is: something went through the new server. */
+static void wait_for_transfer(const struct shared *sh)
+{
+	uint64_t before = transfers(sh);
+
+	for (int i = 0; i < 3000 && transfers(sh) == before; i++)
+		usleep(10000);
+}
+
 static unsigned kill_for(struct tap *tap, struct shared *sh, pid_t *pid,
 			 unsigned seconds)
 {
@@ -130,6 +148,7 @@ static unsigned kill_for(struct tap *tap, struct shared *sh, pid_t *pid,
 	unsigned kills = 0;
 
 	while (now_ms() < end) {
+		wait_for_transfer(sh);
 		usleep(50000 + random() % 100000);
 		kill(*pid, SIGKILL);
 		(void)reap(*pid); /* it was killed */
@@ -147,7 +166,6 @@ int main(int argc, char **argv)
 	int control = tap_control(), err = -EBUSY;
 	pid_t pid, users[WRITERS + 1];
 	struct tap tap;
-	uint64_t transfers = 0;
 	unsigned kills;
 
 	if (control < 0 || sh == MAP_FAILED || tap_alloc(&tap, control)) {
@@ -155,7 +173,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	pid = start_server(&tap, sh);
-	for (int i = 0; i < 500 && access("/sys/block/tda", F_OK); i++)
+	for (int i = 0; i < 6000 && access("/sys/block/tda", F_OK); i++)
 		usleep(10000);
 	for (unsigned i = 0; i <= WRITERS; i++) {
 		users[i] = fork();
@@ -170,14 +188,12 @@ int main(int argc, char **argv)
 
 		tap_check(status == 0, "user %u: %s", i, strerror(status));
 	}
-	for (unsigned i = 0; i < WRITERS; i++)
-		transfers += sh->transfers[i];
-	tap_check(kills > 0 && transfers > kills,
+	tap_check(kills > 0 && transfers(sh) > kills,
 		  "%llu transfers over %u kills", (unsigned long long)transfers,
 		  kills);
 	sh->stop_server = true;
 	tap_check(reap(pid) == 0, "the last server ends by itself");
-	for (int i = 0; err == -EBUSY && i < 300; i++, usleep(10000))
+	for (int i = 0; err == -EBUSY && i < 3000; i++, usleep(10000))
 		err = tap_ioctl(control, ABI_FREE_TAP, tap.h.minor);
 	tap_check(err == 0, "FREE takes the disk away");
 	tap_done();
