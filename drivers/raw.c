@@ -415,9 +415,8 @@ static void raw_submit(struct image *img, struct req *req)
 		req_done(req, -EOPNOTSUPP);
 	else if (grows && req->op == REQ_ZERO)
 		grow_start(raw, req);
-	else if (req->op == REQ_READ && meets_tail(raw, req))
-		bounce(raw, req);
-	else if (moves && raw->direct && !aligned(raw, req))
+	else if ((req->op == REQ_READ && meets_tail(raw, req)) ||
+		 (moves && raw->direct && !aligned(raw, req)))
 		bounce(raw, req);
 	else
 		io_start(img->io, raw->fd, req);

@@ -88,7 +88,7 @@ b=$(tap-ctl create -t blktap2 -a vhd:/img/b.vhd)
 c=$(tap-ctl create -t xenio -a vhd:/img/c.vhd)
 [ "$b $c" = "/dev/xen/blktap-2/tapdev0 /run/blktap-control/tapdisk/tapdisk-1" ]
 check $? "both kinds share one minor space: $b $c"
-[ "$(readlink /proc/$(pid_of 0)/exe)" = "$(readlink /proc/$(pid_of 1)/exe)" ]
+[ "$(readlink "/proc/$(pid_of 0)/exe")" = "$(readlink "/proc/$(pid_of 1)/exe")" ]
 check $? 'one binary serves both'
 tap-ctl list --json
 mount -t ext4 -o ro,noload "$b" /mnt && sha256sum -c -s /tmp/sums
