@@ -3,7 +3,7 @@
 # features.t - rings of several pages, several queues, indirect requests on
 # and off: what the guest says it got, what XenStore says, and that it works.
 # xen: 4.20
-# limit: 300
+# limit: 500
 set -u
 . ./lib.sh
 

@@ -97,7 +97,7 @@ tap() {
 }
 
 # starts NAME: how often the guest has come up.
-starts() { grep -c '^>>0 0' "$consoles/guest-$1.log"; }
+starts() { grep -c '^>>0 0 \.' "$consoles/guest-$1.log"; }
 guest_ready() { [ "$(starts "$1")" -ge "${2:-1}" ]; }
 
 guest() {
@@ -109,7 +109,7 @@ guest() {
 	until_ 60 guest_ready "$1" || { tail -n 5 "$consoles/guest-$1.log"; false; }
 }
 
-said() { grep -q "^>>$2 " "$consoles/guest-$1.log"; }
+said() { grep -q "^>>$2 [0-9]* \.$" "$consoles/guest-$1.log"; }
 
 # The answer is looked for by a number that is used once.
 in_guest() {
@@ -122,8 +122,8 @@ in_guest() {
 	[ -z "${poll-}" ] || sleep "$poll"
 	until_ "${patience:-60}" said "$1" "$id" ||
 		{ echo "no answer from $1 to: $2"; return 1; }
-	sed -n "/^<<$id\$/,/^>>$id /p" "$log" | sed '1d;$d'
-	return "$(sed -n "s/^>>$id //p" "$log")"
+	echo "$(sed -n "/^<<$id\$/,/^>>$id /p" "$log" | sed '1d;$d')"
+	return "$(sed -n "s/^>>$id \([0-9]*\) .*/\1/p" "$log")"
 }
 
 gone() { ! xl domid "$1" >/dev/null 2>&1; }

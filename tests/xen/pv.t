@@ -2,6 +2,6 @@
 # shellcheck disable=SC1091,SC2034  # disks.sh, which reads it
 # pv.t - the disks of a PV guest.
 # xen: 4.20
-# limit: 300
+# limit: 500
 type=pv
 . ./disks.sh

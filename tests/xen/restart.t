@@ -2,7 +2,7 @@
 # shellcheck disable=SC1091,SC2154  # lib.sh, and what it sets
 # restart.t - xenio ends, is killed, and starts again under a running guest.
 # xen: 4.20
-# limit: 240
+# limit: 400
 set -u
 . ./lib.sh
 
