@@ -37,10 +37,10 @@ second() { timeout 20 xenio -D 2>&1; }
 ok "a second xenio is refused" [ "$(second >"$tmp/second"; echo $?)" = 1 ]
 ok "the guest ends" destroy g
 
+# A guest, since after a disk of domain 0 libxl does not clean up.
+no_guest() { ! guest h pv "$(tap raw xvda "$tmp/a")" >"$tmp/xl" 2>&1; }
 stop_xenio TERM
-ok "without xenio xl fails" \
-	[ "$(xl block-attach 0 "$(tap raw xvda "$tmp/a")" >"$tmp/xl" 2>&1; \
-	echo $?)" != 0 ]
+ok "without xenio xl starts no guest" no_guest
 ok "and says which disk" grep -q "unable to add device" "$tmp/xl"
 . /rig/t/xenio-start
 finish
