@@ -2,7 +2,7 @@
 # shellcheck disable=SC1091,SC2154  # lib.sh, and what it sets
 # hotplug.t - a disk comes and goes twenty times while another one is busy.
 # xen: 4.20
-# limit: 500
+# limit: 1000
 set -u
 . ./lib.sh
 
