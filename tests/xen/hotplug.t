@@ -6,13 +6,12 @@
 set -u
 . ./lib.sh
 
-# once N: attach it, read what the last time wrote, write, detach it.
+# once N: attach it, read what the last turn wrote, write, detach it.
 once() {
 	xl block-attach g "$(tap vhd xvdb "$tmp/b.vhd")" &&
-		in_guest g 'until [ -b /dev/xvdb ]; do sleep 0.1; done' &&
-		[ "$(in_guest g 'head -c 8 /dev/xvdb | tr -d "\0"')" = "turn $(($1 - 1))" ] &&
-		in_guest g "printf 'turn %d' $1 | \
-dd of=/dev/xvdb bs=512 conv=sync,fsync 2>/dev/null" &&
+		[ "$(in_guest g "until [ -b /dev/xvdb ]; do sleep 0.1; done; \
+head -c 8 /dev/xvdb | tr -d '\\0'; printf 'turn %d' $1 | \
+dd of=/dev/xvdb bs=512 conv=sync,fsync 2>/dev/null")" = "turn $(($1 - 1))" ] &&
 		xl block-detach g xvdb &&
 		in_guest g 'while [ -b /dev/xvdb ]; do sleep 0.1; done'
 }
@@ -26,7 +25,7 @@ qemu-io -f raw -c "write -s $tmp/turn 0 512" "$address" >/dev/null
 unserve
 
 ok "a guest starts" guest g pv "$(tap raw xvda "$tmp/a")"
-ok "its disk gets busy" busy g /dev/xvda
+ok "its disk gets busy" busy g /dev/xvda --rate_iops=100
 for n in $(seq 20); do
 	once "$n" >"$tmp/once" 2>&1 || break
 done

@@ -152,10 +152,10 @@ fio_in() {
 --verify=crc32c --size=16m $*"
 }
 
-# busy NAME DEVICE: write it and verify it, again and again, until "quiet".
+# busy NAME DEVICE [OPTION]: write it and verify it, again and again, until "quiet".
 busy() {
 	fio="fio --name=b --filename=$2 --rw=randwrite --bs=16k --iodepth=32"
-	fio="$fio --ioengine=libaio --direct=1 --size=8m --verify=crc32c"
+	fio="$fio --ioengine=libaio --direct=1 --size=8m --verify=crc32c ${3-}"
 	in_guest "$1" "rm -f /tmp/quiet /tmp/bad; echo >/tmp/rounds; \
 { while [ ! -e /tmp/quiet ]; do $fio >/tmp/fio.log 2>&1 || break; \
 echo round >>/tmp/rounds; done; [ -e /tmp/quiet ] || touch /tmp/bad; \
