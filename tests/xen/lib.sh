@@ -113,7 +113,7 @@ said() { grep -q "^>>$2 [0-9]* \.$" "$consoles/guest-$1.log"; }
 
 # The answer is looked for by a number that is used once.
 in_guest() {
-	local log="$consoles/guest-$1.log" id=$BASHPID.$RANDOM tty
+	local log="$consoles/guest-$1.log" id=$BASHPID.$RANDOM tty text
 	set -- "$1" "${2//\\$'\n'/}"
 	tty=$(xenstore-read "/local/domain/$(xl domid "$1")/console/tty") ||
 		return
@@ -122,7 +122,8 @@ in_guest() {
 	[ -z "${poll-}" ] || sleep "$poll"
 	until_ "${patience:-60}" said "$1" "$id" ||
 		{ echo "no answer from $1 to: $2"; return 1; }
-	echo "$(sed -n "/^<<$id\$/,/^>>$id /p" "$log" | sed '1d;$d')"
+	text=$(sed -n "/^<<$id\$/,/^>>$id /p" "$log" | sed '1d;$d')
+	[ -z "$text" ] || echo "$text"
 	return "$(sed -n "s/^>>$id \([0-9]*\) .*/\1/p" "$log")"
 }
 
