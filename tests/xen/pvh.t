@@ -2,6 +2,6 @@
 # shellcheck disable=SC1091,SC2034  # disks.sh, which reads it
 # pvh.t - the disks of a PVH guest.
 # xen: 4.20
-# limit: 500
+# limit: 900
 type=pvh
 . ./disks.sh
