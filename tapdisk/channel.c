@@ -80,12 +80,21 @@ static void chan_free(struct chan *c)
 	free(c);
 }
 
+static bool idle(const struct chan *c)
+{
+	return !c->in_flight && list_empty(&c->finished);
+}
+
 static void end(struct deferred *d)
 {
 	struct chan *c = container_of(d, struct chan, end);
 	struct channel *ch = &c->ch;
 	unsigned i;
 
+	/* Further up the stack it may have submitted what it had taken. */
+	c->ending = idle(c);
+	if (!c->ending)
+		return; /* its answer brings us back */
 	ch->tr->close(ch);
 	arena_leave(vbd_arena(ch->vbd), &c->room);
 	loop_unhook(&c->hook);
@@ -101,8 +110,7 @@ static void end(struct deferred *d)
 /* Later: the transport may be at work on it further up the stack. */
 static void end_if_idle(struct chan *c)
 {
-	if (!c->closing || c->ending || c->in_flight ||
-	    !list_empty(&c->finished))
+	if (!c->closing || c->ending || !idle(c))
 		return;
 	c->ending = true;
 	c->end.run = end;

@@ -5,6 +5,7 @@
 #include "tests/lib/transport-mem.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "lib/err.h"
@@ -59,6 +60,8 @@ static bool take(struct mem_client *client)
 		req_copy_in(req, 0, op->buf, op->len);
 	}
 	client->taken++;
+	if (client->dies)
+		channel_dead(client->ch, -EPROTO, "as it was told");
 	channel_submit(client->ch, req);
 	return true;
 }

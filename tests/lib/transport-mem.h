@@ -28,6 +28,7 @@ struct mem_client {
 	bool readonly;
 	bool no_flush;
 	bool own_memory; /* channel_get(ch, 0) and iov of its own */
+	bool dies;       /* after taking a request, before submitting it */
 	int open_err;
 
 	struct channel *ch; /* while it is open */

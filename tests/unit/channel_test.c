@@ -230,6 +230,26 @@ static void one_that_dies_says_so_to_its_owner(void **state)
 	assert_int_equal(rig_read(rig, 0, buf, 512), 0);
 }
 
+static void what_it_had_taken_when_it_died_is_waited_for(void **state)
+{
+	struct mem_op o = op(REQ_READ, 0, 512);
+	unsigned one = 1;
+
+	(void)state;
+	gone = 0;
+	other.dies = true;
+	assert_int_equal(rig_join(rig, &other), 0);
+	channel_on_gone(other.ch, count_gone, &one);
+	mem_ask(&other, &o);
+	rig_settle(rig);
+	assert_int_equal(gone, 0);
+	assert_int_equal(hold.count, 1);
+	assert_true(hold_answer(0));
+	rig_settle(rig);
+	assert_true(o.done);
+	assert_int_equal(gone, 1);
+}
+
 static void one_that_waits_for_room_and_dies_blocks_nobody(void **state)
 {
 	uint64_t size = arena_size(vbd_arena(rig->vbd));
@@ -281,6 +301,7 @@ int main(void)
 		test(a_readonly_client_changes_nothing),
 		test(closing_twice_is_told_twice),
 		test(one_that_dies_says_so_to_its_owner),
+		test(what_it_had_taken_when_it_died_is_waited_for),
 		test(one_that_waits_for_room_and_dies_blocks_nobody),
 		test(a_transport_that_refuses_leaves_nothing),
 	};
