@@ -385,6 +385,37 @@ void blkif_free(struct blkif *b)
 	free(b);
 }
 
+/* Undo a part of an attach. */
+static void let_go(struct blkif_ring *r)
+{
+	struct blkif *b = r->blkif;
+
+	ring_free(r->ring);
+	r->ring = NULL;
+	if (r->pages)
+		(void)b->xen->unmap(b->xen, r->pages,
+				    r->nr_pages); /* it is gone */
+	r->pages = NULL;
+	(void)b->xen->unbind(b->xen, (int)r->port); /* it is gone */
+}
+
+static int map_ring(struct blkif_ring *r, const struct blkif_connect *c,
+		    struct err *err)
+{
+	struct xen *xen = r->blkif->xen;
+	int rc;
+
+	r->pages = xen->map(xen, c->domid, c->grefs, 1u << c->order, true);
+	if (!r->pages)
+		return err_sys(err, "ring of domain %u cannot be mapped",
+			       c->domid);
+	r->nr_pages = 1u << c->order;
+	rc = ring_new(&r->ring, r->pages, (size_t)r->nr_pages * PAGE, c->proto);
+	if (rc < 0)
+		return err_set(err, rc, "ring's indices are nonsense");
+	return 0;
+}
+
 int blkif_attach(struct blkif_ring *r, const struct blkif_connect *c,
 		 struct err *err)
 {
@@ -402,25 +433,21 @@ int blkif_attach(struct blkif_ring *r, const struct blkif_connect *c,
 	if (c->order > 4)
 		return err_set(err, -EINVAL, "ring of order %u, not 0 to 4",
 			       c->order);
-	r->pages =
-		b->xen->map(b->xen, c->domid, c->grefs, 1u << c->order, true);
-	if (!r->pages)
-		return err_sys(err, "ring of domain %u cannot be mapped",
-			       c->domid);
-	r->nr_pages = 1u << c->order;
-	rc = ring_new(&r->ring, r->pages, (size_t)r->nr_pages * PAGE, c->proto);
-	if (rc) {
-		blkif_detach(r);
-		return err_set(err, rc, "ring's indices are nonsense");
-	}
+	/*
+	 * First: that it can be bound is the proof that an earlier backend has
+	 * let go of the ring, whose indices are true from then on.
+	 */
 	port = b->xen->bind(b->xen, c->domid, c->port);
-	if (port < 0) {
-		blkif_detach(r);
+	if (port < 0)
 		return err_set(err, port,
 			       "event channel %u of domain %u cannot be bound",
 			       c->port, c->domid);
-	}
 	r->port = (uint32_t)port;
+	rc = map_ring(r, c, err);
+	if (rc < 0) {
+		let_go(r);
+		return rc;
+	}
 	list_add_tail(&b->rings, &r->link);
 	return 0;
 }
@@ -431,15 +458,10 @@ void blkif_detach(struct blkif_ring *r)
 
 	if (!b || !r->pages)
 		return;
-	if (list_linked(&r->link))
-		(void)b->xen->unbind(b->xen, (int)r->port); /* it is gone */
 	b->finishing -= r->finishing;
 	r->finishing = false;
 	list_del(&r->link);
 	list_del(&r->dirty);
 	loop_untimer(&r->timer);
-	ring_free(r->ring);
-	(void)b->xen->unmap(b->xen, r->pages, r->nr_pages); /* it is gone */
-	r->ring = NULL;
-	r->pages = NULL;
+	let_go(r);
 }

@@ -357,6 +357,17 @@ static void a_connect_that_fails_leaves_nothing_behind(void **state)
 	rig_free(r);
 }
 
+static void a_ring_is_not_looked_at_before_its_port_is_bound(void **state)
+{
+	struct rig *r = rig_new();
+
+	(void)state;
+	xen_fake_fail(r->fake, XEN_FAKE_BIND, 1, -EINVAL);
+	assert_int_equal(rig_open(r, 0, X64, 0), -EINVAL);
+	assert_int_equal(xen_fake_count(r->fake, XEN_FAKE_MAP), 0);
+	rig_free(r);
+}
+
 static void a_connect_to_nonsense_leaves_nothing_behind(void **state)
 {
 	struct rig *r = rig_new();
@@ -573,6 +584,7 @@ int main(void)
 		T(one_notification_covers_all_answers_of_a_turn),
 		T(the_largest_ring_can_be_full_and_wrap),
 		T(a_connect_that_fails_leaves_nothing_behind),
+		T(a_ring_is_not_looked_at_before_its_port_is_bound),
 		T(a_connect_to_nonsense_leaves_nothing_behind),
 		T(any_call_may_fail_once_and_nothing_is_lost),
 		T(a_copy_that_fails_fails_all_that_were_in_it),
