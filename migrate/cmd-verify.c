@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cmd-verify.c - blktap-migrate verify. */
+#include <errno.h>
+
+#include "lib/err.h"
+#include "migrate/cmd.h"
+
+static enum cmd_status run(const struct cmd_args *args, struct err *err)
+{
+	(void)args;
+	(void)err_set(err, -ENOSYS, "verify is not there yet");
+	return CMD_REFUSED;
+}
+
+const struct cmd cmd_verify = { "verify", CMD_ID | CMD_RANGES, run };
