@@ -23,11 +23,14 @@
 #include "lib/list.h"
 #include "lib/loop.h"
 #include "tapdisk/channel.h"
+#include "tapdisk/metrics-ring.h"
 #include "tapdisk/vbd.h"
+#include "xenio/ring.h"
 
 #define SHM       "/dev/shm"
 #define PAGE      4096
 #define PERIOD_NS 100000000u
+#define RING_NS   UINT64_C(5000000000)
 
 /* Of td3-<pid>/: 96 bytes. */
 struct td3 {
@@ -84,6 +87,7 @@ struct guest {
 	char dir[TAPCTL_PATH];
 	struct page vbd;
 	struct page statistics;
+	struct metrics_ring io_ring;
 	struct sum sum;
 };
 
@@ -103,6 +107,8 @@ struct metrics {
 	struct loop *loop;
 	struct hook hook;
 	struct timer timer;
+	struct timer ring_timer;
+	char shm[TAPCTL_PATH];
 	pid_t pid;
 	char dir[TAPCTL_PATH];
 	struct list disks;
@@ -247,6 +253,38 @@ void metrics_update(struct metrics *m)
 		update_disk(container_of(pos, struct metrics_disk, link));
 }
 
+/* The first of its rings; the text has no place for more. */
+static void update_ring(const struct guest *g, struct vbd *vbd)
+{
+	struct ring_indices at;
+	struct list *pos, *next;
+	struct channel *ch;
+
+	list_for_each (vbd_channels(vbd), pos, next) {
+		ch = channel_of(pos);
+		if (!ch->tr->indices ||
+		    strncmp(ch->name, g->prefix, strlen(g->prefix)) != 0)
+			continue;
+		ch->tr->indices(ch, &at);
+		metrics_ring_write(&g->io_ring, &at);
+		return;
+	}
+}
+
+static void update_rings(struct timer *t)
+{
+	struct metrics *m = container_of(t, struct metrics, ring_timer);
+	struct metrics_disk *disk;
+	struct list *pos, *next, *p, *n;
+
+	list_for_each (&m->disks, pos, next) {
+		disk = container_of(pos, struct metrics_disk, link);
+		list_for_each (&disk->guests, p, n)
+			update_ring(container_of(p, struct guest, link),
+				    disk->vbd);
+	}
+}
+
 static void fire(struct timer *t)
 {
 	metrics_update(container_of(t, struct metrics, timer));
@@ -264,13 +302,15 @@ static void end_of_turn(struct hook *h)
 		disk = container_of(pos, struct metrics_disk, link);
 		if (disk->seen != activity(disk->vbd)) {
 			loop_timer(m->loop, &m->timer, PERIOD_NS);
+			if (!list_linked(&m->ring_timer.link))
+				loop_timer(m->loop, &m->ring_timer, RING_NS);
 			return;
 		}
 	}
 }
 
-int metrics_new(struct metrics **out, struct loop *loop, pid_t pid,
-		struct err *err)
+int metrics_new(struct metrics **out, struct loop *loop, const char *shm,
+		pid_t pid, struct err *err)
 {
 	struct metrics *m = calloc(1, sizeof(*m));
 	int rc;
@@ -281,9 +321,12 @@ int metrics_new(struct metrics **out, struct loop *loop, pid_t pid,
 	m->pid = pid;
 	m->hook.run = end_of_turn;
 	m->timer.fire = fire;
+	m->ring_timer.fire = update_rings;
 	list_init(&m->timer.link);
+	list_init(&m->ring_timer.link);
 	list_init(&m->disks);
-	(void)tapctl_path(m->dir, SHM, "td3-%d", (int)pid); /* it fits */
+	(void)snprintf(m->shm, sizeof(m->shm), "%s", shm ? shm : SHM);
+	(void)tapctl_path(m->dir, m->shm, "td3-%d", (int)pid); /* it fits */
 	if (mkdir(m->dir, 0700) < 0 && errno != EEXIST) {
 		rc = err_sys(err, "%s", m->dir);
 		free(m);
@@ -305,6 +348,7 @@ void metrics_free(struct metrics *m)
 			container_of(pos, struct metrics_disk, link));
 	loop_unhook(&m->hook);
 	loop_untimer(&m->timer);
+	loop_untimer(&m->ring_timer);
 	(void)rmdir(m->dir); /* another may have */
 	free(m);
 }
@@ -346,6 +390,7 @@ static void guest_free(struct guest *g)
 {
 	page_close(&g->vbd);
 	page_close(&g->statistics);
+	metrics_ring_close(&g->io_ring);
 	if (g->dir[0])
 		(void)rmdir(g->dir); /* another's files may be in it */
 	list_del(&g->link);
@@ -397,7 +442,7 @@ int metrics_add_guest(struct metrics_disk *disk, uint32_t domid, uint32_t devid,
 	g->devid = devid;
 	(void)snprintf(g->prefix, sizeof(g->prefix), "xenio:%u/%u.", domid,
 		       devid); /* it fits */
-	(void)tapctl_path(g->dir, SHM, "vbd3-%u-%u", domid, devid);
+	(void)tapctl_path(g->dir, disk->m->shm, "vbd3-%u-%u", domid, devid);
 	if (mkdir(g->dir, 0700) < 0 && errno != EEXIST) {
 		rc = err_sys(err, "%s", g->dir);
 		guest_free(g);
@@ -408,11 +453,14 @@ int metrics_add_guest(struct metrics_disk *disk, uint32_t domid, uint32_t devid,
 	rc = page_open(&g->vbd, err);
 	if (!rc)
 		rc = page_open(&g->statistics, err);
+	if (!rc)
+		rc = metrics_ring_open(&g->io_ring, g->dir, err);
 	if (rc < 0) {
 		guest_free(g);
 		return rc;
 	}
 	((struct td3 *)g->vbd.mem)->version = 1;
+	update_ring(g, disk->vbd);
 	return 0;
 }
 

@@ -260,7 +260,7 @@ static int start(struct process *p, struct err *err)
 	if (rc < 0)
 		return rc;
 	tapctl_clean_all(p->opt.dir);
-	if (metrics_new(&p->metrics, p->env.loop, env.pid, &why) < 0)
+	if (metrics_new(&p->metrics, p->env.loop, NULL, env.pid, &why) < 0)
 		log_warn("tapdisk: no metrics: %s", why.msg);
 	env.server = p->server;
 	env.metrics = p->metrics;

@@ -523,6 +523,11 @@ static void xenio_stats(const struct channel *ch, struct json *out)
 	json_uint(out, "copied", c->copied);
 }
 
+static void xenio_indices(const struct channel *ch, struct ring_indices *out)
+{
+	ring_indices(((const struct xenio *)ch->state)->ring.ring, out);
+}
+
 const struct transport xenio_transport = {
 	.name = "xenio",
 	.summary = "a guest's ring: grants and an event channel",
@@ -535,4 +540,5 @@ const struct transport xenio_transport = {
 	.flush = xenio_flush,
 	.close = xenio_close,
 	.stats = xenio_stats,
+	.indices = xenio_indices,
 };

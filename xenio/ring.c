@@ -134,6 +134,19 @@ int ring_new(struct ring **out, void *pages, size_t size, enum ring_proto p)
 	return 0;
 }
 
+void ring_indices(const struct ring *ring, struct ring_indices *out)
+{
+	*out = (struct ring_indices){
+		.entries = ring->entries,
+		.req_prod = load(ring->words + REQ_PROD),
+		.req_cons = ring->req_cons,
+		.req_event = load(ring->words + REQ_EVENT),
+		.rsp_prod = ring->shown,
+		.rsp_pvt = ring->rsp_prod,
+		.rsp_event = load(ring->words + RSP_EVENT),
+	};
+}
+
 int ring_seek(struct ring *ring, uint32_t req_cons)
 {
 	uint32_t prod = load(ring->words + REQ_PROD);

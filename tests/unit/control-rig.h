@@ -81,6 +81,17 @@ static inline void on_end(void *arg, int error, const struct err *err)
 	c->error = error;
 }
 
+/* What of the guest's device is in shared memory: "" is the folder. */
+static inline bool has_metrics(struct test *t, const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/vbd3-%u-%u/%s", t->dir, GUEST,
+		       DEV, name); /* it fits */
+	return !stat(path, &st);
+}
+
 /* Turn the loop until flag, or, without one, until nothing happens. */
 static inline void settle(struct test *t, const bool *flag)
 {
@@ -233,7 +244,8 @@ static inline int setup(void **state)
 	assert_int_equal(io_new(&t->env.io, t->env.loop, "sync", 8, NULL), 0);
 	assert_int_equal(server_new(&t->server, t->env.loop, t->dir, PID, NULL),
 			 0);
-	assert_int_equal(metrics_new(&t->metrics, t->env.loop, PID, NULL), 0);
+	assert_int_equal(
+		metrics_new(&t->metrics, t->env.loop, t->dir, PID, NULL), 0);
 	env.server = t->server;
 	env.metrics = t->metrics;
 	env.xen = xen_fake_xen(t->fake);
