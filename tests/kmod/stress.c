@@ -189,8 +189,8 @@ int main(int argc, char **argv)
 		tap_check(status == 0, "user %u: %s", i, strerror(status));
 	}
 	tap_check(kills > 0 && transfers(sh) > kills,
-		  "%llu transfers over %u kills", (unsigned long long)transfers,
-		  kills);
+		  "%llu transfers over %u kills",
+		  (unsigned long long)transfers(sh), kills);
 	sh->stop_server = true;
 	tap_check(reap(pid) == 0, "the last server ends by itself");
 	for (int i = 0; err == -EBUSY && i < 3000; i++, usleep(10000))

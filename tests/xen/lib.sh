@@ -203,6 +203,7 @@ things() {
 	find /run/blktap-control /var/run/blktap-control/ /dev/shm -mindepth 1 \
 		! -type d 2>/dev/null
 	pgrep -l -x tapdisk
+	lsmod | grep -o '^blktap'
 	losetup -ln -O NAME,BACK-FILE
 	xl list | awk 'NR > 1 { print "domain", $1 }'
 	echo "event channels $(lsevtchn 0 | wc -l)"
