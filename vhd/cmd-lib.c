@@ -136,3 +136,15 @@ void vhd_cmd_progress(void *arg, uint64_t done, uint64_t all)
 	(void)printf("\r%6.2f%%", all ? (double)done * 100 / (double)all : 100);
 	(void)fflush(stdout);
 }
+
+int vhd_cmd_fault(void *arg, const char *point)
+{
+	char var[64];
+
+	(void)arg;
+	(void)snprintf(var, sizeof(var), VHD_CMD_FAULT "%s", point);
+	if (!getenv(var))
+		return 0;
+	(void)printf("Failing at %s\n", var);
+	return -EINVAL;
+}

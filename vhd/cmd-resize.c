@@ -8,21 +8,6 @@
 
 #include "vhd/cmd.h"
 
-#define FAULT "VHD_UTIL_TEST_FAIL_"
-
-/* Storage managers test their recovery with these. */
-static int fault(void *arg, const char *name)
-{
-	char var[64];
-
-	(void)arg;
-	(void)snprintf(var, sizeof(var), FAULT "%s", name);
-	if (!getenv(var))
-		return 0;
-	(void)printf("Failing at %s\n", var);
-	return -EINVAL;
-}
-
 static int open_journal(struct vhd_io **out, const char *name, bool *made)
 {
 	struct err err = { 0 };
@@ -58,7 +43,8 @@ static int resize(struct vhd_cmd_image *img, struct vhd_resize *r,
 	if (r->journal)
 		r->journal->close(r->journal);
 	/* The device's own; and what a test wants to go back with. */
-	if (made && is_whole(img->name) && !(rc && getenv(FAULT "RESIZE_END")))
+	if (made && is_whole(img->name) &&
+	    !(rc && getenv(VHD_CMD_FAULT "RESIZE_END")))
 		(void)files->remove(files, journal); /* or it is stale */
 	if (rc == -ENOSYS)
 		(void)printf("%s\n", err.msg);
@@ -72,7 +58,7 @@ static int resize(struct vhd_cmd_image *img, struct vhd_resize *r,
 int vhd_cmd_resize(int argc, char **argv)
 {
 	const char *name = NULL, *size = NULL, *journal = NULL;
-	struct vhd_resize r = { .fault = fault };
+	struct vhd_resize r = { .fault = vhd_cmd_fault };
 	struct vhd_cmd_image img;
 	bool fast = false;
 	int c, rc;

@@ -85,6 +85,19 @@ static int set_type(struct vhd *vhd, const char *text, struct err *err)
 	return rc;
 }
 
+static int set_parent(const struct modify *m, struct vhd *vhd, struct err *err)
+{
+	struct vhd_reparent p = {
+		.name = m->name,
+		.files = vhd_cmd_files(),
+		.parent = m->parent,
+		.raw = m->raw,
+		.fault = vhd_cmd_fault,
+	};
+
+	return vhd_set_parent(vhd, &p, err);
+}
+
 static int modify(const struct modify *m, struct vhd *vhd, struct err *err)
 {
 	int rc = 0;
@@ -92,8 +105,7 @@ static int modify(const struct modify *m, struct vhd *vhd, struct err *err)
 	if (m->size)
 		rc = set_size(vhd, m->size, err);
 	if (!rc && m->parent) {
-		rc = vhd_set_parent(vhd, m->name, vhd_cmd_files(), m->parent,
-				    m->raw, err);
+		rc = set_parent(m, vhd, err);
 		if (rc)
 			(void)printf("failed to set parent to '%s': %d\n",
 				     m->parent, rc);

@@ -87,6 +87,13 @@ void vhd_cmd_hex(char *out, const uint8_t *in, unsigned len);
 /* The dump of read -p and of a failing check. */
 int vhd_cmd_dump(const char *name);
 
+/*
+ * Whether what is done is to stop at this point: storage managers test their
+ * recovery with VHD_CMD_FAULT and the point's name in the environment.
+ */
+#define VHD_CMD_FAULT "VHD_UTIL_TEST_FAIL_"
+int vhd_cmd_fault(void *arg, const char *point);
+
 /* "12.34%" on a terminal, for what takes long. */
 void vhd_cmd_progress(void *arg, uint64_t done, uint64_t all);
 

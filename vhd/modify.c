@@ -72,6 +72,7 @@ int vhd_set_physical(struct vhd *vhd, uint64_t bytes, struct err *err)
 	return 0;
 }
 
+/* The batmap first: it must not say of a later block that all is there. */
 int vhd_kill_data(struct vhd *vhd, struct err *err)
 {
 	int rc = vhd_may_write(vhd, err);
@@ -80,17 +81,21 @@ int vhd_kill_data(struct vhd *vhd, struct err *err)
 		return rc;
 	if (vhd->footer.type == VHD_FIXED)
 		return err_set(err, -EINVAL, "a fixed image keeps its data");
-	memset(vhd->bat, 0xff, (size_t)vhd->header.max_bat * sizeof(*vhd->bat));
-	rc = vhd_bat_write(vhd, err);
-	if (rc)
-		return rc;
-	vhd_bat_scan(vhd);
 	if (vhd->batmap.there)
 		memset(vhd->batmap.map, 0, vhd->batmap.len);
 	rc = vhd_batmap_write(vhd, err);
 	if (!rc && vhd->io->sync(vhd->io))
+		rc = err_set(err, -EIO, "error writing batmap");
+	if (rc)
+		return rc;
+	memset(vhd->bat, 0xff, (size_t)vhd->header.max_bat * sizeof(*vhd->bat));
+	rc = vhd_bat_write(vhd, err);
+	if (!rc && vhd->io->sync(vhd->io))
 		rc = err_set(err, -EIO, "error writing bat");
-	return rc ? rc : vhd_footer_settle(vhd, err);
+	if (rc)
+		return rc;
+	vhd_bat_scan(vhd);
+	return vhd_footer_settle(vhd, err);
 }
 
 /* What the header is to say of the new parent. */
@@ -152,54 +157,133 @@ static int rewrite_locator(struct vhd *vhd, struct vhd_locator *loc,
 	return rc;
 }
 
-/* The first one is what readers take, so it is written last. */
-static int rewrite_locators(struct vhd *vhd, struct vhd_header *h,
-			    const char *path, bool dry, struct err *err)
+static bool is_ours(const struct vhd_locator *loc)
 {
-	bool any = false;
-
-	for (unsigned i = VHD_LOCATORS; i--;) {
-		struct vhd_locator *loc = &h->loc[i];
-		int rc;
-
-		if (loc->code != VHD_CODE_MACX && loc->code != VHD_CODE_W2KU &&
-		    loc->code != VHD_CODE_W2RU)
-			continue;
-		any = true;
-		rc = rewrite_locator(vhd, loc, path, dry, err);
-		if (rc)
-			return rc;
-	}
-	return any ? 0 : err_set(err, -EINVAL, "no locator to write to");
+	return loc->code == VHD_CODE_MACX || loc->code == VHD_CODE_W2KU ||
+	       loc->code == VHD_CODE_W2RU;
 }
 
-int vhd_set_parent(struct vhd *vhd, const char *name, struct vhd_files *files,
-		   const char *parent, bool raw, struct err *err)
+/* The slot that readers look at first; VHD_LOCATORS: there is none. */
+static unsigned first_slot(const struct vhd_header *h)
+{
+	unsigned i = 0;
+
+	while (i < VHD_LOCATORS && !is_ours(&h->loc[i]))
+		i++;
+	return i;
+}
+
+/* All but the one in slot not. */
+static int rewrite_others(struct vhd *vhd, struct vhd_header *h, unsigned not,
+			  const char *path, bool dry, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < VHD_LOCATORS; i++) {
+		if (i != not &&is_ours(&h->loc[i]))
+			rc = rewrite_locator(vhd, &h->loc[i], path, dry, err);
+	}
+	return rc;
+}
+
+static int say_header(struct vhd *vhd, const struct vhd_header *h,
+		      struct err *err)
+{
+	int rc;
+
+	vhd->header = *h;
+	rc = vhd_header_write(vhd, err);
+	if (!rc && vhd->io->sync(vhd->io))
+		rc = err_set(err, -EIO, "error writing header");
+	return rc;
+}
+
+/* As h is, but readers look at slot last; the texts stay where they are. */
+static void turn_slots(struct vhd_header *out, const struct vhd_header *h,
+		       unsigned slot)
+{
+	unsigned last = slot;
+
+	*out = *h;
+	for (unsigned i = slot + 1; i < VHD_LOCATORS; i++) {
+		if (!is_ours(&h->loc[i]))
+			continue;
+		out->loc[last] = h->loc[i];
+		last = i;
+	}
+	out->loc[last] = h->loc[slot];
+}
+
+static int stop(const struct vhd_reparent *p, const char *point,
+		struct err *err)
+{
+	if (p->fault && p->fault(p->arg, point))
+		return err_set(err, -EINVAL, "stopped at %s", point);
+	return 0;
+}
+
+/*
+ * Readers take the first locator that leads somewhere, and refuse a parent
+ * whose id is not the header's.  So the others are written first; then a
+ * header in which one of those is the first; then the one that was first;
+ * then the header with all where they were.  Where there is one locator
+ * alone, it and the header do not change at the same instant.
+ */
+static int rewrite(struct vhd *vhd, const struct vhd_reparent *p,
+		   struct vhd_header *h, const char *path, struct err *err)
+{
+	unsigned first = first_slot(h);
+	struct vhd_header turned;
+	int rc = rewrite_others(vhd, h, first, path, false, err);
+
+	if (!rc && vhd->io->sync(vhd->io))
+		rc = err_set(err, -EIO, "error writing locator");
+	if (!rc)
+		rc = stop(p, "REPARENT_LOCATOR", err);
+	turn_slots(&turned, h, first);
+	/* Its length is still the old text's. */
+	if (!rc && memcmp(turned.loc, h->loc, sizeof(h->loc)))
+		rc = say_header(vhd, &turned, err);
+	if (!rc)
+		rc = rewrite_locator(vhd, &h->loc[first], path, false, err);
+	if (!rc && vhd->io->sync(vhd->io))
+		rc = err_set(err, -EIO, "error writing locator");
+	return rc ? rc : say_header(vhd, h, err);
+}
+
+static int may_reparent(struct vhd *vhd, struct vhd_header *h, const char *path,
+			struct err *err)
+{
+	struct vhd_header sizes = *h;
+
+	if (first_slot(h) == VHD_LOCATORS)
+		return err_set(err, -EINVAL, "no locator to write to");
+	return rewrite_others(vhd, &sizes, VHD_LOCATORS, path, true, err);
+}
+
+int vhd_set_parent(struct vhd *vhd, const struct vhd_reparent *p,
+		   struct err *err)
 {
 	struct vhd_header h = vhd->header;
-	char *from = files->resolve(files, name);
-	char *to = files->resolve(files, parent);
+	char *from = p->files->resolve(p->files, p->name);
+	char *to = p->files->resolve(p->files, p->parent);
 	char *path = from && to ? vhd_name_relative(from, to) : NULL;
 	int rc = vhd_may_write(vhd, err);
 
 	if (!rc && vhd->footer.type != VHD_DIFFERENCING)
 		rc = err_set(err, -EINVAL, "not a differencing image");
 	if (!rc && !path)
-		rc = err_set(err, -ENOENT, "error resolving %s", parent);
+		rc = err_set(err, -ENOENT, "error resolving %s", p->parent);
 	if (!rc)
-		rc = describe(&h, files, to, raw, err);
+		rc = describe(&h, p->files, to, p->raw, err);
 	if (!rc)
-		rc = rewrite_locators(vhd, &h, path, true, err);
+		rc = may_reparent(vhd, &h, path, err);
 	if (!rc)
-		rc = rewrite_locators(vhd, &h, path, false, err);
+		rc = stop(p, "REPARENT_BEGIN", err);
 	if (!rc)
-		rc = vhd->io->sync(vhd->io);
-	if (!rc) {
-		vhd->header = h;
-		rc = vhd_header_write(vhd, err);
-	}
+		rc = rewrite(vhd, p, &h, path, err);
 	if (!rc)
-		rc = vhd->io->sync(vhd->io);
+		rc = stop(p, "REPARENT_END", err);
 	free(path);
 	free(from);
 	free(to);

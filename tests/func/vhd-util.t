@@ -161,6 +161,25 @@ is "reverted and valid" "$($V check -n base.vhd -b; $V query -n base.vhd -v)" \
 	"base.vhd is valid
 100000"
 
+for point in BEGIN LOCATOR END; do
+	$V create -n "old.vhd" -s 4 --overwrite
+	$V create -n "another.vhd" -s 4 --overwrite
+	$V snapshot -n moved.vhd -p old.vhd -e --overwrite
+	at=VHD_UTIL_TEST_FAIL_REPARENT_$point
+	is "a change of parent that stops at $point" \
+		"$(export $at=1; $V modify -n moved.vhd -p another.vhd; echo $?)" \
+		"Failing at $at
+failed to set parent to 'another.vhd': -22
+22"
+	case $point in
+	END) has=another.vhd ;;
+	*) has=old.vhd ;;
+	esac
+	is "leaves one that is there" "$($V query -n moved.vhd -p)" "$dir/$has"
+	is "in a valid image" "$($V check -n moved.vhd)" "moved.vhd is valid"
+done
+rm old.vhd another.vhd moved.vhd
+
 echo junk >junk.vhd
 is "scan" "$($V scan -f -c -m "$dir/{b,c,junk}.vhd" 2>/dev/null; echo $?)" \
 	"vhd=b.vhd capacity=104857600 size=5120 hidden=0 parent=a.vhd
