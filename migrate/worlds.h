@@ -41,6 +41,7 @@ struct worlds_host {
 	bool module; /* "tap-ctl check" succeeds */
 	bool device; /* the target is a block device */
 	bool hvm;
+	bool libvirt; /* whose driver turns tap and qcow into qdisk */
 };
 
 /* *why is a static sentence or NULL. */
