@@ -196,11 +196,11 @@ void log_debug(const char *topic, const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_limited(struct log_limit *limit, const char *fmt, ...)
+/* Whether there is room for one more. */
+static bool within(struct log_limit *limit)
 {
 	struct timespec ts;
 	uint64_t now;
-	va_list ap;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail */
 	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
@@ -212,10 +212,30 @@ void log_limited(struct log_limit *limit, const char *fmt, ...)
 	}
 	if (limit->lines >= LIMIT_LINES) {
 		limit->dropped++;
-		return;
+		return false;
 	}
 	limit->lines++;
+	return true;
+}
+
+void log_limited(struct log_limit *limit, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!within(limit))
+		return;
 	va_start(ap, fmt);
 	say(LOG_LEVEL_WARN, fmt, ap);
+	va_end(ap);
+}
+
+void log_limited_info(struct log_limit *limit, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!within(limit))
+		return;
+	va_start(ap, fmt);
+	say(LOG_LEVEL_INFO, fmt, ap);
 	va_end(ap);
 }

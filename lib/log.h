@@ -58,4 +58,8 @@ struct log_limit {
 void log_limited(struct log_limit *limit, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The same, of what is no trouble. */
+void log_limited_info(struct log_limit *limit, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 #endif /* LIB_LOG_H */

@@ -157,7 +157,6 @@ static void fill(struct blkif_connect *args, struct control_op *op)
 	static const enum ring_proto protos[] = { RING_NATIVE, RING_NATIVE,
 						  RING_X86_32, RING_X86_64 };
 	const struct wire_msg *msg = &op->msg;
-	struct server_request *req = server_request(op->conn);
 
 	memset(args, 0, sizeof(*args));
 	args->blkif = op->ctl->blkif;
@@ -173,8 +172,7 @@ static void fill(struct blkif_connect *args, struct control_op *op)
 	args->readonly = msg->u.ring.flags & WIRE_RING_RDONLY;
 	for (unsigned i = 0; i < 1u << args->order; i++)
 		args->grefs[i] = msg->u.ring.grefs[i];
-	args->journal_fd = req->fd;
-	req->fd = -1; /* taken */
+	args->journal_fd = server_request(op->conn)->fd;
 }
 
 static int open_ring(struct control_op *op, struct err *err)

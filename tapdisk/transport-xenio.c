@@ -26,7 +26,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/err.h"
 #include "lib/json.h"
@@ -451,8 +450,6 @@ static int xenio_open(struct channel *ch, const void *arg, struct err *err)
 	unsigned entries;
 	int rc;
 
-	if (c->journal_fd >= 0)
-		(void)close(c->journal_fd); /* no journal is kept yet */
 	x->ch = ch;
 	x->ring.ops = &ops;
 	x->limits.max_segs = c->max_segs;

@@ -439,7 +439,7 @@ int blkif_attach(struct blkif_ring *r, const struct blkif_connect *c,
 	 */
 	port = b->xen->bind(b->xen, c->domid, c->port);
 	if (port < 0)
-		return err_set(err, port,
+		return err_set(err, port == -EINVAL ? -EADDRNOTAVAIL : port,
 			       "event channel %u of domain %u cannot be bound",
 			       c->port, c->domid);
 	r->port = (uint32_t)port;

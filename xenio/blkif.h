@@ -58,7 +58,7 @@ struct blkif_connect {
 	uint32_t poll_idle; /* % of idle CPU below which polling is off */
 	bool cdrom;
 	bool readonly;  /* this client may not write */
-	int journal_fd; /* -1: none; taken over, also on failure */
+	int journal_fd; /* -1: none; stays the caller's */
 };
 
 /* xen stays the caller's. */
@@ -116,7 +116,10 @@ struct blkif_ring {
 	unsigned failures; /* in a row, of notify and unmask */
 };
 
-/* Map and bind; on failure nothing of it is left. */
+/*
+ * Map and bind; on failure nothing of it is left. -EADDRNOTAVAIL: the port
+ * cannot be bound, as while another backend has it.
+ */
 int blkif_attach(struct blkif_ring *r, const struct blkif_connect *c,
 		 struct err *err);
 /* May be called for one that is not attached, and twice. */
