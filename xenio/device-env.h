@@ -23,12 +23,15 @@ struct device_env {
 	struct xenbus_limits limits; /* advertised */
 	unsigned max_segs;           /* likewise, of an indirect request */
 	bool barrier;                /* likewise */
+	const char *kernel_dir;      /* of the kernel's backend devices, in
+					sysfs; NULL: the usual one */
 };
 
 struct device_id {
 	const char *type; /* "vbd3"; must outlive the device */
 	unsigned domid;   /* the guest's */
 	unsigned devid;
+	bool marked; /* the kernel's, unless it carries the marker */
 };
 
 /* The token of the watch on F: begins with this, then "type/domid/devid". */

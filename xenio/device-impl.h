@@ -41,6 +41,11 @@ struct device {
 	bool met; /* was looked at before */
 	struct log_limit limit;
 
+	struct timer retry; /* of what the kernel still holds */
+	uint64_t since_ns;  /* a request waits; 0: none does */
+	bool warned;        /* of a driver of the kernel's */
+	bool taking;        /* this exchange takes over */
+
 	struct xenbus_view view; /* as last looked at */
 	struct xenbus_self self;
 	struct xenbus_ring offer; /* F's, as last looked at */
@@ -81,6 +86,20 @@ void device_link_up(struct device *dev);
 void device_link_down(struct device *dev);
 void device_link_resize(struct device *dev);
 void device_link_forget(struct device *dev);
+void device_link_again(struct device *dev); /* the step that failed */
+
+/*
+ * device-mark.c: disks that are, or were, a kernel backend's. driven: whether
+ * a driver of the kernel's is bound. retry: later; false: its time is over.
+ */
+void device_mark_init(struct device *dev);
+bool device_mark_driven(const struct device *dev);
+void device_mark_learn(struct device *dev);
+void device_mark_await(struct device *dev);
+bool device_mark_retry(struct device *dev);
+int device_mark_check(const struct device *dev, struct err *err);
+void device_mark_refuse(struct device *dev);
+int device_mark_say(struct device *dev, enum xenbus_action what);
 
 /* device-store.c: reads view, offer and front; -EAGAIN: try later. */
 int device_store_read(struct device *dev);
@@ -101,6 +120,8 @@ struct device_nodes {
 
 void device_store_put(struct device_nodes *nodes, const char *name,
 		      uint64_t value);
+void device_store_text(struct device_nodes *nodes, const char *name,
+		       const char *value);
 void device_store_drop(struct device_nodes *nodes, const char *name);
 int device_store_write(struct device *dev, const struct device_nodes *nodes);
 
@@ -110,5 +131,8 @@ int device_store_delete(struct device *dev);
 /* The error node of the device, and its end. */
 void device_store_error(struct device *dev, const struct err *why);
 void device_store_no_error(struct device *dev);
+
+/* The answer to the marker: that it failed, and why. */
+void device_store_failed(struct device *dev, const struct err *why);
 
 #endif /* XENIO_DEVICE_IMPL_H */

@@ -43,6 +43,7 @@ void device_link_forget(struct device *dev)
 	if (dev->call)
 		tapctl_cancel(dev->call);
 	dev->call = NULL;
+	loop_untimer(&dev->retry);
 	close_death(dev);
 }
 
@@ -72,7 +73,8 @@ static void tapdisk_died(struct watch *w, uint32_t events)
 	struct device *dev = container_of(w, struct device, death);
 	bool served = dev->self.link == XENBUS_LINK_UP ||
 		      (dev->self.link == XENBUS_LINK_BUSY &&
-		       dev->step != DEVICE_DISCONNECT);
+		       (dev->step != DEVICE_DISCONNECT ||
+			dev->view.want == XENBUS_WANT_RELEASE));
 	struct err why;
 
 	(void)events;
@@ -117,7 +119,8 @@ static void fill_ring(const struct device *dev, struct wire_msg *msg)
 	msg->u.ring.proto = (uint32_t)dev->ring.proto + 1;
 	memcpy(msg->u.ring.grefs, q->grefs, sizeof(q->grefs));
 	msg->u.ring.port = q->port;
-	msg->u.ring.max_segs = dev->env->max_segs;
+	msg->u.ring.max_segs =
+		dev->id.marked ? RING_SEGS_INDIRECT : dev->env->max_segs;
 	msg->u.ring.flags = dev->view.readonly ? WIRE_RING_RDONLY : 0;
 	msg->u.ring.poll_us = dev->view.poll_us;
 	msg->u.ring.poll_idle = dev->view.poll_idle;
@@ -225,7 +228,8 @@ static void ended_info(struct device *dev, int error, const struct err *err)
 		link_fails(dev, dev->before, err);
 		return;
 	}
-	if (check_legacy(dev, &why) < 0) {
+	if (check_legacy(dev, &why) < 0 ||
+	    (dev->taking && device_mark_check(dev, &why) < 0)) {
 		link_fails(dev, dev->before, &why);
 		return;
 	}
@@ -238,19 +242,22 @@ static void ended_connect(struct device *dev, int error, const struct err *err)
 	if ((error == -EEXIST || error == -EBUSY) && !dev->tried) {
 		dev->tried = true;
 		send_step(dev, DEVICE_RECONNECT);
+	} else if (error == -EADDRNOTAVAIL && dev->taking &&
+		   device_mark_retry(dev)) {
+		log_debug("xenbus", "%s: the kernel still drains", dev->name);
 	} else if (error < 0 && error != -EALREADY) {
 		dev->why = *err;
 		send_step(dev, DEVICE_UNDO);
 	} else if (++dev->queue < dev->ring.queues) {
 		send_step(dev, DEVICE_CONNECT);
 	} else {
-		log_limited(&dev->limit,
-			    "%s: tapdisk %d minor %d serves %u queue%s of "
-			    "order %u, %s",
-			    dev->name, (int)dev->pid, dev->minor,
-			    dev->ring.queues, dev->ring.queues > 1 ? "s" : "",
-			    dev->ring.order,
-			    dev->view.readonly ? "read-only" : "read-write");
+		log_limited_info(
+			&dev->limit,
+			"%s: tapdisk %d minor %d serves %u queue%s of order "
+			"%u, %s",
+			dev->name, (int)dev->pid, dev->minor, dev->ring.queues,
+			dev->ring.queues > 1 ? "s" : "", dev->ring.order,
+			dev->view.readonly ? "read-only" : "read-write");
 		link_ends(dev, XENBUS_LINK_UP);
 	}
 }
@@ -349,6 +356,8 @@ void device_link_up(struct device *dev)
 	struct err why;
 
 	dev->before = dev->self.link;
+	dev->taking = dev->view.want == XENBUS_WANT_TAKEOVER &&
+		      dev->view.said != XENBUS_SAID_BOUND;
 	dev->ring = dev->offer;
 	dev->ours = false;
 	dev->block_size = 0;
@@ -362,12 +371,26 @@ void device_link_up(struct device *dev)
 	send_step(dev, DEVICE_HELLO);
 }
 
+void device_link_again(struct device *dev)
+{
+	send_step(dev, dev->step);
+}
+
 void device_link_down(struct device *dev)
 {
-	if (dev->pid <= 0 || !watch_death(dev))
-		link_ends(dev, XENBUS_LINK_NONE);
-	else
+	struct err why;
+
+	if (dev->pid > 0 && watch_death(dev)) {
 		send_step(dev, DEVICE_DISCONNECT);
+	} else if (dev->view.want == XENBUS_WANT_RELEASE &&
+		   dev->view.said == XENBUS_SAID_ACTIVE) {
+		/* With what it had taken from the ring and not answered. */
+		(void)err_set(&why, -ESRCH, "tapdisk %d has ended",
+			      (int)dev->pid);
+		link_fails(dev, XENBUS_LINK_NONE, &why);
+	} else {
+		link_ends(dev, XENBUS_LINK_NONE);
+	}
 }
 
 void device_link_resize(struct device *dev)

@@ -121,12 +121,16 @@ static int read_queue(struct device *dev, uint32_t tx, struct reading *r,
 static int read_ring(struct device *dev, uint32_t tx, struct reading *r)
 {
 	struct xenbus_nodes nodes;
+	/* What the kernel's backend had advertised holds still. */
+	static const struct xenbus_limits most = { XENBUS_ORDER_MAX,
+						   XENBUS_QUEUES_MAX };
 	int rc = 0;
 
 	memcpy(nodes.value, r->value, sizeof(nodes.value));
 	memset(&dev->offer, 0, sizeof(dev->offer));
 	dev->offer_error = xenbus_ring_shape(
-		&dev->offer, &nodes, &dev->env->limits, &dev->offer_why);
+		&dev->offer, &nodes, dev->id.marked ? &most : &dev->env->limits,
+		&dev->offer_why);
 	if (dev->offer_error < 0)
 		return 0;
 	for (unsigned q = 0; q < dev->offer.queues && rc == 0; q++) {
@@ -178,7 +182,8 @@ static int read_back(struct device *dev, uint32_t tx, struct reading *r)
 	int rc = 0;
 
 	for (unsigned i = 0; i < XENBUS_KEYS && rc == 0; i++) {
-		if (!xenbus_key_names[i].front)
+		if (!xenbus_key_names[i].front &&
+		    (!xenbus_key_names[i].marked || dev->id.marked))
 			rc = read_node(dev, tx, &r->value[i], dev->back,
 				       xenbus_key_names[i].name);
 		/* The first of them: without it there is no B. */
@@ -221,7 +226,7 @@ static int read_all(struct device *dev, uint32_t tx, const void *arg)
 	}
 	if (rc == 0) {
 		memcpy(nodes.value, r.value, sizeof(nodes.value));
-		xenbus_look(&dev->view, &nodes);
+		xenbus_look(&dev->view, &nodes, dev->id.marked);
 		if (dev->view.front == XENBUS_INITIALISED ||
 		    dev->view.front == XENBUS_CONNECTED)
 			rc = read_ring(dev, tx, &r);
@@ -247,6 +252,18 @@ void device_store_put(struct device_nodes *nodes, const char *name,
 		       "%" PRIu64, value); /* it fits */
 }
 
+void device_store_text(struct device_nodes *nodes, const char *name,
+		       const char *value)
+{
+	unsigned i = nodes->count++;
+
+	assert(i < sizeof(nodes->node) / sizeof(nodes->node[0]));
+	assert(strlen(value) < sizeof(nodes->node[i].value));
+	nodes->node[i].name = name;
+	nodes->node[i].remove = false;
+	memcpy(nodes->node[i].value, value, strlen(value) + 1);
+}
+
 void device_store_drop(struct device_nodes *nodes, const char *name)
 {
 	unsigned i = nodes->count++;
@@ -256,20 +273,23 @@ void device_store_drop(struct device_nodes *nodes, const char *name)
 	nodes->node[i].remove = true;
 }
 
-/* B as it was: there, and in the state that was last looked at. */
+/* B as it was: there, ours, and in the state that was last looked at. */
 static int still(struct device *dev, uint32_t tx)
 {
 	cleanup_free char *front = NULL;
 	cleanup_free char *state = NULL;
+	cleanup_free char *owner = NULL;
 	uint64_t n;
 	int rc;
 
 	rc = read_node(dev, tx, &front, dev->back, "frontend");
 	if (rc == 0)
 		rc = read_node(dev, tx, &state, dev->back, "state");
+	if (rc == 0 && dev->id.marked)
+		rc = read_node(dev, tx, &owner, dev->back, XENBUS_OWNER);
 	if (rc < 0)
 		return rc;
-	if (!front || !state ||
+	if (!front || !state || (dev->id.marked && !owner) ||
 	    parse_uint(&n, state, 0, XENBUS_RECONFIGURED) < 0 ||
 	    n != (uint64_t)dev->view.back)
 		return -ESTALE;
@@ -373,4 +393,23 @@ static int remove_error(struct device *dev, uint32_t tx, const void *arg)
 void device_store_no_error(struct device *dev)
 {
 	(void)in_transaction(dev, remove_error, NULL); /* mostly: none there */
+}
+
+static int write_failed(struct device *dev, uint32_t tx, const void *arg)
+{
+	const struct err *why = arg;
+	char text[sizeof(why->msg) + 16];
+	int rc = still(dev, tx);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(text, sizeof(text), "failed: %s",
+		       why->msg); /* it fits */
+	return write_node(dev, tx, XENBUS_STATUS, text);
+}
+
+void device_store_failed(struct device *dev, const struct err *why)
+{
+	/* Without it the request is still there, and is tried again. */
+	(void)in_transaction(dev, write_failed, why);
 }

@@ -52,9 +52,17 @@ void device_poke_domain(struct device *dev)
 
 void device_fail(struct device *dev, const struct err *why)
 {
-	dev->self.failed = true;
 	log_limited(&dev->limit, "%s: %s", dev->name, why->msg);
-	device_store_error(dev, why);
+	/* The guest does not know of a takeover, and shall not. */
+	if (dev->view.want == XENBUS_WANT_TAKEOVER) {
+		device_store_failed(dev, why);
+	} else if (dev->view.want == XENBUS_WANT_RELEASE) {
+		dev->self.failed = true;
+		device_store_failed(dev, why);
+	} else {
+		dev->self.failed = true;
+		device_store_error(dev, why);
+	}
 	device_look_in(dev, 0);
 }
 
@@ -93,6 +101,12 @@ static void advertise(struct device *dev)
 	struct device_nodes nodes = { .count = 0 };
 	int rc;
 
+	/* Those that a kernel backend may have written. */
+	if (dev->id.marked) {
+		device_store_drop(&nodes, "max-ring-page-order");
+		device_store_drop(&nodes, "feature-max-indirect-segments");
+		device_store_text(&nodes, XENBUS_STATUS, "ready");
+	}
 	if (env->limits.order > 0) {
 		device_store_put(&nodes, "max-ring-page-order",
 				 env->limits.order);
@@ -223,6 +237,17 @@ static void act(struct device *dev, enum xenbus_action action)
 	case XENBUS_DELETE:
 		wrote(dev, device_store_delete(dev));
 		break;
+	case XENBUS_AWAIT:
+		device_mark_await(dev);
+		break;
+	case XENBUS_REFUSE:
+		device_mark_refuse(dev);
+		break;
+	case XENBUS_BOUND:
+	case XENBUS_ACTIVE:
+	case XENBUS_RELEASED:
+		wrote(dev, device_mark_say(dev, action));
+		break;
 	}
 }
 
@@ -277,6 +302,7 @@ static void look(struct timer *t)
 		return;
 	}
 	learn(dev);
+	device_mark_learn(dev);
 	action = xenbus_next(&dev->view, &dev->self);
 	log_debug("xenbus", "%s: B %d F %d%s online %d link %d: action %d",
 		  dev->name, (int)dev->view.back, (int)dev->view.front,
@@ -300,6 +326,7 @@ int device_new(struct device **out, const struct device_env *env,
 	list_init(&dev->look.link);
 	dev->self.deletes = env->domid != 0;
 	device_link_init(dev);
+	device_mark_init(dev);
 	(void)snprintf(dev->name, sizeof(dev->name), "%s/%u/%u", id->type,
 		       id->domid, id->devid);
 	if ((size_t)snprintf(dev->back, sizeof(dev->back),

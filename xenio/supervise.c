@@ -77,22 +77,21 @@ static struct entry *find(struct supervise *sv, const char *type,
 	return NULL;
 }
 
-static void add(struct supervise *sv, const char *type, unsigned domid,
-		unsigned devid)
+static void add(struct supervise *sv, const struct device_id *id)
 {
-	const struct device_id id = { type, domid, devid };
 	struct entry *entry = calloc(1, sizeof(*entry));
 	int rc = -ENOMEM;
 
 	if (entry) {
 		entry->sv = sv;
-		entry->type = type;
-		entry->domid = domid;
-		entry->devid = devid;
-		rc = device_new(&entry->dev, &sv->opt.env, &id, gone, entry);
+		entry->type = id->type;
+		entry->domid = id->domid;
+		entry->devid = id->devid;
+		rc = device_new(&entry->dev, &sv->opt.env, id, gone, entry);
 	}
 	if (rc < 0) {
-		log_error("%s/%u/%u: %s", type, domid, devid, strerror(-rc));
+		log_error("%s/%u/%u: %s", id->type, id->domid, id->devid,
+			  strerror(-rc));
 		free(entry);
 		return;
 	}
@@ -128,10 +127,31 @@ static bool parse_path(const struct supervise *sv, const char *path,
 	for (unsigned i = 0; i < sv->opt.ntypes; i++) {
 		if (strcmp(part[0], sv->opt.types[i]) == 0) {
 			id->type = sv->opt.types[i];
+			id->marked = sv->opt.marked[i];
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Of a type that is the kernel's, only what somebody has made ours. */
+static bool is_ours(struct supervise *sv, const struct device_id *id,
+		    const char *rest)
+{
+	struct xen *xen = sv->opt.env.xen;
+	cleanup_free char *owner = NULL;
+	char path[128];
+
+	if (!id->marked)
+		return true;
+	if (rest && strcmp(rest, XENBUS_OWNER) != 0)
+		return false;
+	(void)snprintf(path, sizeof(path),
+		       "/local/domain/%u/backend/%s/%u/%u/" XENBUS_OWNER,
+		       sv->opt.env.domid, id->type, id->domid,
+		       id->devid); /* it fits */
+	owner = xen->read(xen, 0, path);
+	return owner;
 }
 
 static void touched(struct supervise *sv, const char *path, bool create)
@@ -143,8 +163,8 @@ static void touched(struct supervise *sv, const char *path, bool create)
 	if (!parse_path(sv, path, &id, &rest))
 		return;
 	entry = find(sv, id.type, id.domid, id.devid);
-	if (!entry && create)
-		add(sv, id.type, id.domid, id.devid);
+	if (!entry && create && is_ours(sv, &id, rest))
+		add(sv, &id);
 	else if (entry && (!rest || xenbus_cares(rest)))
 		device_poke(entry->dev);
 }

@@ -21,6 +21,7 @@ struct supervise_options {
 	struct device_env env;
 	const char *types[SUPERVISE_TYPES]; /* "vbd3"; must outlive it */
 	unsigned ntypes;
+	bool marked[SUPERVISE_TYPES]; /* only what carries the marker */
 	unsigned only; /* serve this domain alone, or SUPERVISE_ANY */
 };
 

@@ -13,30 +13,37 @@
 #include "lib/parse.h"
 
 const struct xenbus_key_name xenbus_key_names[XENBUS_KEYS] = {
-	[XENBUS_B_FRONTEND] = { "frontend", false },
-	[XENBUS_B_STATE] = { "state", false },
-	[XENBUS_B_ONLINE] = { "online", false },
-	[XENBUS_B_MODE] = { "mode", false },
-	[XENBUS_B_DEVICE_TYPE] = { "device-type", false },
-	[XENBUS_B_DISCARD_ENABLE] = { "discard-enable", false },
-	[XENBUS_B_HOTPLUG_STATUS] = { "hotplug-status", false },
-	[XENBUS_B_DEVICE_PATH] = { "physical-device-path", false },
-	[XENBUS_B_PID] = { "pid", false },
-	[XENBUS_B_MINOR] = { "minor", false },
-	[XENBUS_B_POLL_DURATION] = { "polling-duration", false },
-	[XENBUS_B_POLL_IDLE] = { "polling-idle-threshold", false },
-	[XENBUS_B_RESIZE] = { "resize", false },
-	[XENBUS_F_STATE] = { "state", true },
-	[XENBUS_F_DEVICE_TYPE] = { "device-type", true },
-	[XENBUS_F_PROTOCOL] = { "protocol", true },
-	[XENBUS_F_ORDER] = { "ring-page-order", true },
-	[XENBUS_F_PAGES] = { "num-ring-pages", true },
-	[XENBUS_F_QUEUES] = { "multi-queue-num-queues", true },
+	[XENBUS_B_FRONTEND] = { "frontend", false, false },
+	[XENBUS_B_STATE] = { "state", false, false },
+	[XENBUS_B_ONLINE] = { "online", false, false },
+	[XENBUS_B_MODE] = { "mode", false, false },
+	[XENBUS_B_DEVICE_TYPE] = { "device-type", false, false },
+	[XENBUS_B_DISCARD_ENABLE] = { "discard-enable", false, false },
+	[XENBUS_B_HOTPLUG_STATUS] = { "hotplug-status", false, false },
+	[XENBUS_B_DEVICE_PATH] = { "physical-device-path", false, false },
+	[XENBUS_B_PID] = { "pid", false, false },
+	[XENBUS_B_MINOR] = { "minor", false, false },
+	[XENBUS_B_POLL_DURATION] = { "polling-duration", false, false },
+	[XENBUS_B_POLL_IDLE] = { "polling-idle-threshold", false, false },
+	[XENBUS_B_RESIZE] = { "resize", false, false },
+	[XENBUS_B_OWNER] = { XENBUS_OWNER, false, true },
+	[XENBUS_B_STATUS] = { XENBUS_STATUS, false, true },
+	[XENBUS_B_LIMIT] = { "xenio-limit-ms", false, true },
+	[XENBUS_B_SECTORS] = { "sectors", false, true },
+	[XENBUS_B_SECTOR_SIZE] = { "sector-size", false, true },
+	[XENBUS_B_INFO] = { "info", false, true },
+	[XENBUS_F_STATE] = { "state", true, false },
+	[XENBUS_F_DEVICE_TYPE] = { "device-type", true, false },
+	[XENBUS_F_PROTOCOL] = { "protocol", true, false },
+	[XENBUS_F_ORDER] = { "ring-page-order", true, false },
+	[XENBUS_F_PAGES] = { "num-ring-pages", true, false },
+	[XENBUS_F_QUEUES] = { "multi-queue-num-queues", true, false },
 };
 
 bool xenbus_cares(const char *name)
 {
-	for (unsigned i = 0; i < XENBUS_KEYS; i++)
+	/* What follows is compared, and decides nothing. */
+	for (unsigned i = 0; i < XENBUS_B_SECTORS; i++)
 		if (!xenbus_key_names[i].front &&
 		    strcmp(name, xenbus_key_names[i].name) == 0)
 			return true;
@@ -81,16 +88,20 @@ int xenbus_tapdisk(pid_t *pid, int *minor, const char *path)
 	return 0;
 }
 
-/* The path says it; without one, the script's own two nodes do. */
+/*
+ * The path says it; without one, the script's own two nodes do. Where there
+ * was a kernel backend the path may still be its.
+ */
 static void look_tapdisk(struct xenbus_view *out,
-			 const struct xenbus_nodes *nodes)
+			 const struct xenbus_nodes *nodes, bool marked)
 {
 	const char *path = nodes->value[XENBUS_B_DEVICE_PATH];
 	const char *pid = nodes->value[XENBUS_B_PID];
 	const char *minor = nodes->value[XENBUS_B_MINOR];
 	uint64_t p, m;
 
-	if (path && xenbus_tapdisk(&out->pid, &out->minor, path) == 0) {
+	if (path && !marked &&
+	    xenbus_tapdisk(&out->pid, &out->minor, path) == 0) {
 		out->tapdisk = true;
 		return;
 	}
@@ -102,7 +113,52 @@ static void look_tapdisk(struct xenbus_view *out,
 	out->tapdisk = true;
 }
 
-void xenbus_look(struct xenbus_view *out, const struct xenbus_nodes *nodes)
+static enum xenbus_want look_want(const char *owner)
+{
+	if (!owner)
+		return XENBUS_WANT_NONE;
+	if (same(owner, "serve"))
+		return XENBUS_WANT_SERVE;
+	if (same(owner, "takeover"))
+		return XENBUS_WANT_TAKEOVER;
+	if (same(owner, "release"))
+		return XENBUS_WANT_RELEASE;
+	return XENBUS_WANT_UNKNOWN;
+}
+
+static enum xenbus_status look_said(const char *status)
+{
+	static const char *const words[] = {
+		[XENBUS_SAID_READY] = "ready",
+		[XENBUS_SAID_BOUND] = "bound",
+		[XENBUS_SAID_ACTIVE] = "active",
+		[XENBUS_SAID_RELEASED] = "released",
+	};
+
+	for (int i = XENBUS_SAID_READY; i <= XENBUS_SAID_RELEASED; i++)
+		if (same(status, words[i]))
+			return (enum xenbus_status)i;
+	return status && *status ? XENBUS_SAID_FAILED : XENBUS_SAID_NOTHING;
+}
+
+static void look_marker(struct xenbus_view *out,
+			const struct xenbus_nodes *nodes)
+{
+	const char *const *v = nodes->value;
+
+	out->want = look_want(v[XENBUS_B_OWNER]);
+	out->present = out->present && out->want != XENBUS_WANT_NONE;
+	out->said = look_said(v[XENBUS_B_STATUS]);
+	out->limit_ms =
+		(uint32_t)number(v[XENBUS_B_LIMIT], 3600000, XENBUS_LIMIT_MS);
+	out->sectors = number(v[XENBUS_B_SECTORS], UINT64_MAX / 512, 0);
+	out->sector_size =
+		(uint32_t)number(v[XENBUS_B_SECTOR_SIZE], UINT32_MAX, 512);
+	out->info = (uint32_t)number(v[XENBUS_B_INFO], UINT32_MAX, 0);
+}
+
+void xenbus_look(struct xenbus_view *out, const struct xenbus_nodes *nodes,
+		 bool marked)
 {
 	const char *const *v = nodes->value;
 	const char *type = v[XENBUS_B_DEVICE_TYPE];
@@ -122,7 +178,9 @@ void xenbus_look(struct xenbus_view *out, const struct xenbus_nodes *nodes)
 		.poll_idle = (uint32_t)number(v[XENBUS_B_POLL_IDLE], 100, 0),
 	};
 
-	look_tapdisk(&view, nodes);
+	look_tapdisk(&view, nodes, marked);
+	if (marked)
+		look_marker(&view, nodes);
 	/* Where the toolstack says nothing, all that is left is F's word. */
 	view.cdrom = same(type ? type : v[XENBUS_F_DEVICE_TYPE], "cdrom");
 	view.readonly = view.cdrom || !v[XENBUS_B_MODE] ||
@@ -294,24 +352,82 @@ static enum xenbus_action next_starting(const struct xenbus_view *view,
 	return unless_linked(self, XENBUS_NOTHING);
 }
 
+/* F's ring is served, or was. */
+static enum xenbus_action next_up(const struct xenbus_view *view,
+				  const struct xenbus_self *self)
+{
+	if (view->front == XENBUS_INITIALISED && self->ring_changed)
+		return XENBUS_DROP;
+	if (view->back != XENBUS_CONNECTED)
+		return XENBUS_ANNOUNCE;
+	if (view->want == XENBUS_WANT_SERVE && view->said != XENBUS_SAID_ACTIVE)
+		return XENBUS_ACTIVE;
+	return view->resize ? XENBUS_RESIZE : XENBUS_NOTHING;
+}
+
 /* F has a ring and wants it served. */
 static enum xenbus_action next_ring(const struct xenbus_view *view,
 				    const struct xenbus_self *self)
 {
 	if (view->back == XENBUS_CLOSED)
 		return unless_linked(self, XENBUS_ADVERTISE);
-	if (self->link == XENBUS_LINK_UP) {
-		if (view->front == XENBUS_INITIALISED && self->ring_changed)
-			return XENBUS_DROP;
-		if (view->back != XENBUS_CONNECTED)
-			return XENBUS_ANNOUNCE;
-		return view->resize ? XENBUS_RESIZE : XENBUS_NOTHING;
-	}
+	if (self->link == XENBUS_LINK_UP)
+		return next_up(view, self);
 	if (self->failed)
 		return XENBUS_CLOSE;
 	if (!view->hotplugged || !view->tapdisk)
 		return XENBUS_NOTHING;
+	/* Served by the kernel, or by nobody: that is for a takeover. */
+	if (view->want == XENBUS_WANT_SERVE && view->back == XENBUS_CONNECTED &&
+	    (view->said == XENBUS_SAID_NOTHING ||
+	     view->said >= XENBUS_SAID_RELEASED))
+		return XENBUS_NOTHING;
 	return XENBUS_CONNECT;
+}
+
+/* As the kernel left it when it was told to let go. */
+static bool is_fresh(const struct xenbus_view *view,
+		     const struct xenbus_self *self)
+{
+	return view->want == XENBUS_WANT_SERVE && !self->failed &&
+	       view->back == XENBUS_INIT_WAIT &&
+	       (view->said == XENBUS_SAID_NOTHING ||
+		view->said >= XENBUS_SAID_RELEASED);
+}
+
+/* Of a guest that has noticed nothing, and shall not. */
+static enum xenbus_action next_takeover(const struct xenbus_view *view,
+					const struct xenbus_self *self)
+{
+	if (view->said == XENBUS_SAID_FAILED)
+		return unless_linked(self, XENBUS_NOTHING);
+	if (view->said == XENBUS_SAID_BOUND || view->said == XENBUS_SAID_ACTIVE)
+		return self->link == XENBUS_LINK_UNSURE ? XENBUS_CONNECT
+							: XENBUS_NOTHING;
+	if (self->link == XENBUS_LINK_UP)
+		return XENBUS_BOUND;
+	if (view->back != XENBUS_CONNECTED || view->front != XENBUS_CONNECTED ||
+	    !view->tapdisk)
+		return XENBUS_REFUSE;
+	return XENBUS_CONNECT;
+}
+
+static enum xenbus_action next_release(const struct xenbus_view *view,
+				       const struct xenbus_self *self)
+{
+	if (view->said == XENBUS_SAID_RELEASED ||
+	    view->said == XENBUS_SAID_FAILED)
+		return unless_linked(self, XENBUS_NOTHING);
+	if (self->link != XENBUS_LINK_NONE)
+		return XENBUS_DROP;
+	return self->failed ? XENBUS_NOTHING : XENBUS_RELEASED;
+}
+
+static bool is_open(const struct xenbus_view *view)
+{
+	return view->back != XENBUS_CLOSED && !view->front_gone &&
+	       view->front >= XENBUS_INITIALISING &&
+	       view->front <= XENBUS_CONNECTED;
 }
 
 static enum xenbus_action next_front(const struct xenbus_view *view,
@@ -344,13 +460,22 @@ enum xenbus_action xenbus_next(const struct xenbus_view *view,
 		return XENBUS_NOTHING;
 	if (!view->present)
 		return unless_linked(self, XENBUS_FORGET);
+	if (self->driven)
+		return XENBUS_AWAIT;
 	if (!view->online || view->back == XENBUS_CLOSING)
 		return next_leaving(view, self);
 	/* Its first state, again: B was removed and made anew meanwhile. */
 	if (view->back == XENBUS_INITIALISING)
 		return unless_linked(self, XENBUS_ADVERTISE);
-	if (view->back < XENBUS_INIT_WAIT || view->back > XENBUS_CLOSED)
+	if (view->back < XENBUS_INIT_WAIT || view->back > XENBUS_CLOSED ||
+	    view->want == XENBUS_WANT_UNKNOWN)
 		return XENBUS_NOTHING;
+	if (is_fresh(view, self))
+		return unless_linked(self, XENBUS_ADVERTISE);
+	if (view->want == XENBUS_WANT_TAKEOVER && is_open(view))
+		return next_takeover(view, self);
+	if (view->want == XENBUS_WANT_RELEASE && is_open(view))
+		return next_release(view, self);
 	if (view->front_gone)
 		return self->front_seen || self->link == XENBUS_LINK_UP
 			       ? next_shut(view, self)

@@ -21,6 +21,21 @@
  *	B 5 or offline		wait for F to leave 2..5, then as F 6
  *	B gone			disconnect, write nothing
  *
+ * Nodes of a kernel backend are ours only while they carry the marker
+ * XENBUS_OWNER; its value is what somebody asks for, XENBUS_STATUS our
+ * answer. The protocol, with what comes before and after it:
+ *
+ *	serve, B 2		say what we can do, "ready"; from there as
+ *above, and "active" when B is 4 takeover, B 4 F 4	connect without a word
+ *to the guest, "bound" serve, bound		"active" release, F 3 or 4
+ *disconnect without a word to the guest, "released" it failed		"failed:
+ *SENTENCE"; B's state is left alone, but for one that is served F or B leave,
+ *any	as above a driver is bound	nothing, and B is not written to marker
+ *gone		as B gone
+ *
+ * A request is acted upon until its answer is there: who asks again removes
+ * the answer first.
+ *
  * Pure functions over strings: no I/O, no allocation, no clock.
  */
 #ifndef XENIO_XENBUS_H
@@ -68,6 +83,12 @@ enum xenbus_key {
 	XENBUS_B_POLL_DURATION,
 	XENBUS_B_POLL_IDLE,
 	XENBUS_B_RESIZE,
+	XENBUS_B_OWNER,
+	XENBUS_B_STATUS,
+	XENBUS_B_LIMIT,
+	XENBUS_B_SECTORS,
+	XENBUS_B_SECTOR_SIZE,
+	XENBUS_B_INFO,
 	XENBUS_F_STATE,
 	XENBUS_F_DEVICE_TYPE,
 	XENBUS_F_PROTOCOL,
@@ -79,10 +100,15 @@ enum xenbus_key {
 
 struct xenbus_key_name {
 	const char *name;
-	bool front; /* below F; else below B */
+	bool front;  /* below F; else below B */
+	bool marked; /* only of those that carry the marker */
 };
 
 extern const struct xenbus_key_name xenbus_key_names[XENBUS_KEYS];
+
+/* The marker: its presence makes a kernel backend's node ours. */
+#define XENBUS_OWNER  "xenio-owner"
+#define XENBUS_STATUS "xenio-status"
 
 /* Whether a node of this name below B can change what is to be done. */
 bool xenbus_cares(const char *name);
@@ -91,6 +117,28 @@ bool xenbus_cares(const char *name);
 struct xenbus_nodes {
 	const char *value[XENBUS_KEYS];
 };
+
+/* What the marker's value asks for. */
+enum xenbus_want {
+	XENBUS_WANT_ALL,      /* it is no kernel backend's: no marker */
+	XENBUS_WANT_NONE,     /* it is one, and there is no marker: not ours */
+	XENBUS_WANT_SERVE,    /* as any other disk */
+	XENBUS_WANT_TAKEOVER, /* what is connected to the kernel, at B 4 */
+	XENBUS_WANT_RELEASE,  /* for the kernel to have it back, at B 4 */
+	XENBUS_WANT_UNKNOWN,  /* something else: nothing */
+};
+
+/* What we have answered last. */
+enum xenbus_status {
+	XENBUS_SAID_NOTHING,
+	XENBUS_SAID_READY,
+	XENBUS_SAID_BOUND,
+	XENBUS_SAID_ACTIVE,
+	XENBUS_SAID_RELEASED,
+	XENBUS_SAID_FAILED,
+};
+
+#define XENBUS_LIMIT_MS 30000u
 
 /* What they say. */
 struct xenbus_view {
@@ -109,13 +157,22 @@ struct xenbus_view {
 	int minor;
 	uint32_t poll_us;
 	uint32_t poll_idle;
+	enum xenbus_want want;
+	enum xenbus_status said;
+	uint32_t limit_ms; /* of waiting for the kernel to let go */
+	uint64_t sectors;  /* as B says them; 0: it does not */
+	uint32_t sector_size;
+	uint32_t info;
 };
 
 /*
+ * marked: only the marker makes it ours.
+ *
  * Never fails: a value that makes no sense counts as the safer one (no mode
  * that says writable is read-only, a state that is none is UNKNOWN).
  */
-void xenbus_look(struct xenbus_view *out, const struct xenbus_nodes *nodes);
+void xenbus_look(struct xenbus_view *out, const struct xenbus_nodes *nodes,
+		 bool marked);
 
 /* Pid and minor of the control directory's "nbd<pid>.<minor>". */
 int xenbus_tapdisk(pid_t *pid, int *minor, const char *path);
@@ -175,6 +232,7 @@ struct xenbus_self {
 	bool failed;       /* connecting failed; until F starts afresh */
 	bool ring_changed; /* F's ring is not the one that is served */
 	bool deletes;      /* nobody but us removes B: a driver domain */
+	bool driven;       /* a driver of the kernel's is bound to it */
 };
 
 enum xenbus_action {
@@ -188,6 +246,11 @@ enum xenbus_action {
 	XENBUS_DROP,      /* have tapdisk give the ring up */
 	XENBUS_END,       /* B 6 */
 	XENBUS_DELETE,    /* remove B */
+	XENBUS_AWAIT,     /* wait for the kernel's driver to go */
+	XENBUS_REFUSE,    /* not as it has to be for a takeover */
+	XENBUS_BOUND,     /* say so: the ring was taken over */
+	XENBUS_ACTIVE,    /* say so: it is a disk as any other */
+	XENBUS_RELEASED,  /* say so: nothing is left of us */
 };
 
 enum xenbus_action xenbus_next(const struct xenbus_view *view,

@@ -183,6 +183,8 @@ static void take_options(struct options *opt, int argc, char **argv)
 	if (!opt->sv.ntypes) {
 		add_type(opt, "vbd3");
 		add_type(opt, "xenio");
+		add_type(opt, "vbd");
+		opt->sv.marked[opt->sv.ntypes - 1] = true;
 	}
 	if (!opt->pidfile && !opt->foreground)
 		opt->pidfile = PIDFILE;
@@ -197,7 +199,7 @@ static int alone(const struct options *opt, struct err *err)
 	rc = daemon_other(TAPBACK, "tapback", err);
 	for (unsigned i = 0; i < opt->sv.ntypes && rc >= 0; i++) {
 		if (strcmp(opt->sv.types[i], "vbd") == 0 &&
-		    access(BLKBACK, F_OK) == 0)
+		    !opt->sv.marked[i] && access(BLKBACK, F_OK) == 0)
 			return err_set(err, -EBUSY,
 				       "backend/vbd is the kernel's while "
 				       "xen-blkback is loaded");

@@ -67,22 +67,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	for (unsigned i = 0; i < XENBUS_KEYS; i++)
 		nodes.value[i] = next_line(&at);
-	xenbus_look(&view, &nodes);
+	xenbus_look(&view, &nodes, size & 1);
 	assert(view.back <= XENBUS_RECONFIGURED &&
 	       view.front <= XENBUS_RECONFIGURED);
 	assert(!view.tapdisk || (view.pid > 0 && view.minor >= 0));
 	assert(!view.cdrom || view.readonly);
-	for (unsigned i = 0; i < 4 * 16; i++) {
+	for (unsigned i = 0; i < 4 * 32; i++) {
 		const struct xenbus_self self = {
 			.link = (enum xenbus_link)(i % 4),
 			.front_seen = i & 4,
 			.failed = i & 8,
 			.ring_changed = i & 16,
 			.deletes = i & 32,
+			.driven = i & 64,
 		};
 		enum xenbus_action action = xenbus_next(&view, &self);
 
-		assert(action <= XENBUS_DELETE);
+		assert(action <= XENBUS_RELEASED);
 		assert(self.link == XENBUS_LINK_NONE ||
 		       (action != XENBUS_END && action != XENBUS_DELETE));
 	}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -75,9 +76,11 @@ void host_start(struct host *host)
 			.limits = { host->limit_order, 4 },
 			.max_segs = 256,
 			.barrier = true,
+			.kernel_dir = host->dir,
 		},
-		.types = { "vbd3", "xenio" },
-		.ntypes = 2,
+		.types = { "vbd3", "xenio", "vbd" },
+		.ntypes = 3,
+		.marked = { [2] = true },
 		.only = host->only,
 	};
 
@@ -190,6 +193,21 @@ void host_plug(struct host *host, unsigned domid, unsigned dev, unsigned n)
 	host_set_back(host, domid, dev, "hotplug-status", "connected");
 }
 
+void host_drive(struct host *host, unsigned domid, unsigned dev, bool on)
+{
+	char dir[PATH], path[PATH + 8];
+
+	(void)snprintf(dir, sizeof(dir), "%s/vbd-%u-%u", host->dir, domid, dev);
+	(void)snprintf(path, sizeof(path), "%s/driver", dir);
+	if (on) {
+		assert_int_equal(mkdir(dir, 0700), 0);
+		assert_int_equal(mkdir(path, 0700), 0);
+	} else {
+		assert_int_equal(rmdir(path), 0);
+		assert_int_equal(rmdir(dir), 0);
+	}
+}
+
 void host_unplug(struct host *host, unsigned domid, unsigned dev)
 {
 	host_set_back(host, domid, dev, "online", "0");
@@ -258,6 +276,23 @@ long host_back(struct host *host, unsigned domid, unsigned dev,
 	n = text ? strtol(text, NULL, 10) : -1;
 	free(text);
 	return n;
+}
+
+bool host_says(struct host *host, unsigned domid, unsigned dev,
+	       const char *name, const char *value)
+{
+	char path[PATH], full[PATH + 64];
+	char *text;
+	bool same;
+
+	(void)snprintf(full, sizeof(full), "%s/%s",
+		       back_path(host, path, domid, dev), name);
+	text = xen_fake_read(host->fake, 0, full);
+	same = text && strncmp(text, value, strlen(value)) == 0;
+	if (!same)
+		print_error("%s: %s\n", name, text ? text : "none");
+	free(text);
+	return same;
 }
 
 int host_error(struct host *host, unsigned domid, unsigned dev)

@@ -23,7 +23,7 @@ struct supervise;
 #define HOST_TIMEOUT  2000u /* ms, of an exchange */
 
 struct host {
-	char dir[64];
+	char dir[64]; /* of tapdisks' sockets, and of the kernel's devices */
 	const char *type; /* "vbd3" */
 	struct loop *loop;
 	struct xen_fake *fake;
@@ -55,6 +55,8 @@ void host_create(struct host *host, unsigned domid, unsigned dev,
 		 const char *mode);
 /* The hotplug script: this disk is minor 0 of tapdisk n. */
 void host_plug(struct host *host, unsigned domid, unsigned dev, unsigned n);
+/* The kernel's driver is bound to a disk of type "vbd", or no more. */
+void host_drive(struct host *host, unsigned domid, unsigned dev, bool on);
 /* online 0, state 5 */
 void host_unplug(struct host *host, unsigned domid, unsigned dev);
 /* Both directories away, with their parents if those are empty. */
@@ -75,6 +77,10 @@ void host_set_front(struct host *host, unsigned domid, unsigned dev,
 /* -1: there is none. */
 long host_back(struct host *host, unsigned domid, unsigned dev,
 	       const char *name);
+
+/* Whether a node below B begins with this. */
+bool host_says(struct host *host, unsigned domid, unsigned dev,
+	       const char *name, const char *value);
 
 /* The error node's number; 0: there is none. */
 int host_error(struct host *host, unsigned domid, unsigned dev);

@@ -165,7 +165,7 @@ static void a_tapdisk_that_dies_is_an_error_not_a_hang(void **state)
 	host_remove(host, DOM, DEV);
 	host_run(host);
 	assert_int_equal(supervise_count(host->sv), 0);
-	assert_int_equal(xen_fake_watches(host->fake), 3);
+	assert_int_equal(xen_fake_watches(host->fake), 4);
 }
 
 static void a_tapdisk_that_dies_at_any_step_frees_the_disk(void **state)

@@ -344,7 +344,7 @@ static void removal_at_any_step_leaves_nothing(void **state)
 		assert_int_equal(supervise_count(host->sv), 0);
 		assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
 		assert_int_equal(xen_fake_transactions(host->fake), 0);
-		assert_int_equal(xen_fake_watches(host->fake), 3);
+		assert_int_equal(xen_fake_watches(host->fake), 4);
 		assert_int_equal(
 			xen_fake_nodes(host->fake,
 				       "/local/domain/0/backend/vbd3/5"),

@@ -86,7 +86,7 @@ static void a_disk_can_be_plugged_a_hundred_times(void **state)
 	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
 	assert_int_equal(stub_count(host_tapdisk(host, 0), WIRE_DISCONNECT),
 			 100);
-	assert_int_equal(xen_fake_watches(host->fake), 3);
+	assert_int_equal(xen_fake_watches(host->fake), 4);
 }
 
 /* Removed and made again before anybody looked. */

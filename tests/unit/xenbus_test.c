@@ -23,6 +23,19 @@
 #define DOMU    32u /* we are in a driver domain */
 #define RESIZE  64u
 #define NO_DISK 128u /* no pid and minor */
+#define DRIVEN  256u /* the kernel's driver is bound */
+#define FLAGS   512u
+#define NO_MARK ""
+
+#define SERVE    "serve"
+#define TAKE     "takeover"
+#define GIVE     "release"
+#define READY    "ready"
+#define BOUND    "bound"
+#define ACTIVE   "active"
+#define RELEASED "released"
+#define FAILURE  "failed: x"
+#define DO(what) XENBUS_##what
 
 #define NONE   XENBUS_LINK_NONE
 #define UNSURE XENBUS_LINK_UNSURE
@@ -36,6 +49,12 @@ struct row {
 	enum xenbus_link link;
 	unsigned flags;
 	enum xenbus_action action;
+};
+
+struct marked_row {
+	struct row row;
+	const char *want; /* the marker's value; NULL: none is needed */
+	const char *said;
 };
 
 static const struct row table[] = {
@@ -125,14 +144,69 @@ static const struct row table[] = {
 	{ "B reconfigures", 7, 4, UP, 0, XENBUS_NOTHING },
 };
 
-static enum xenbus_action act(const struct row *row)
+static const struct marked_row marked[] = {
+	/* What is the kernel's, and what is taken from it at 2. */
+	{ { "not ours", 4, 4, NONE, 0, DO(FORGET) }, NO_MARK, NULL },
+	{ { "no more ours", 4, 4, UP, 0, DO(DROP) }, NO_MARK, NULL },
+	{ { "way b", 2, 1, NONE, UNREADY, DO(ADVERTISE) }, SERVE, NULL },
+	{ { "b, first look", 2, 3, UNSURE, 0, DO(DROP) }, SERVE, NULL },
+	{ { "b, fast F", 2, 3, NONE, 0, DO(ADVERTISE) }, SERVE, NULL },
+	{ { "b, said", 2, 3, NONE, UNREADY, DO(NOTHING) }, SERVE, READY },
+	{ { "b, plugged", 2, 3, NONE, 0, DO(CONNECT) }, SERVE, READY },
+	{ { "b, served", 2, 4, UP, 0, DO(ANNOUNCE) }, SERVE, READY },
+	{ { "b, at 4", 4, 4, UP, 0, DO(ACTIVE) }, SERVE, READY },
+	{ { "b, done", 4, 4, UP, 0, DO(NOTHING) }, SERVE, ACTIVE },
+	{ { "b, failed", 2, 3, NONE, FAILED, DO(CLOSE) }, SERVE, READY },
+	{ { "b, driven", 2, 3, NONE, DRIVEN, DO(AWAIT) }, SERVE, NULL },
+	{ { "b, F again", 6, 1, NONE, 0, DO(ADVERTISE) }, SERVE, ACTIVE },
+	{ { "found active", 4, 4, UNSURE, 0, DO(CONNECT) }, SERVE, ACTIVE },
+	{ { "unasked", 4, 4, UNSURE, 0, DO(NOTHING) }, SERVE, NULL },
+	{ { "unknown", 4, 4, NONE, 0, DO(NOTHING) }, "x", NULL },
+
+	/* Taken over, and given back. */
+	{ { "takeover", 4, 4, NONE, 0, DO(CONNECT) }, TAKE, NULL },
+	{ { "takeover, first look", 4, 4, UNSURE, 0, DO(CONNECT) },
+	  TAKE,
+	  NULL },
+	{ { "takeover, driven", 4, 4, NONE, DRIVEN, DO(AWAIT) }, TAKE, NULL },
+	{ { "takeover, no disk", 4, 4, NONE, NO_DISK, DO(REFUSE) },
+	  TAKE,
+	  NULL },
+	{ { "takeover at 2", 2, 4, NONE, 0, DO(REFUSE) }, TAKE, NULL },
+	{ { "takeover, F at 3", 4, 3, NONE, 0, DO(REFUSE) }, TAKE, NULL },
+	{ { "took over", 4, 4, UP, 0, DO(BOUND) }, TAKE, NULL },
+	{ { "bound", 4, 4, UP, 0, DO(NOTHING) }, TAKE, BOUND },
+	{ { "found bound", 4, 4, UNSURE, 0, DO(CONNECT) }, TAKE, BOUND },
+	{ { "bound, served", 4, 4, UP, 0, DO(ACTIVE) }, SERVE, BOUND },
+	{ { "failed", 4, 4, NONE, 0, DO(NOTHING) }, TAKE, FAILURE },
+	{ { "failed, found", 4, 4, UNSURE, 0, DO(DROP) }, TAKE, FAILURE },
+	{ { "failed, serve", 4, 4, UNSURE, 0, DO(NOTHING) }, SERVE, FAILURE },
+	{ { "bound, F closes", 4, 5, UP, 0, DO(CLOSE) }, TAKE, BOUND },
+	{ { "bound, removed", 5, 6, UP, OFFLINE, DO(DROP) }, TAKE, BOUND },
+	{ { "release", 4, 4, UP, 0, DO(DROP) }, GIVE, ACTIVE },
+	{ { "release, found", 4, 4, UNSURE, 0, DO(DROP) }, GIVE, ACTIVE },
+	{ { "release, drained", 4, 4, NONE, 0, DO(RELEASED) }, GIVE, ACTIVE },
+	{ { "release, died", 4, 4, NONE, FAILED, DO(NOTHING) }, GIVE, ACTIVE },
+	{ { "released", 4, 4, NONE, 0, DO(NOTHING) }, GIVE, RELEASED },
+	{ { "released, driven", 2, 4, NONE, DRIVEN, DO(AWAIT) },
+	  GIVE,
+	  RELEASED },
+	{ { "released, F closed", 4, 6, NONE, 0, DO(END) }, GIVE, RELEASED },
+	{ { "released, removal", 5, 6, NONE, OFFLINE, DO(END) },
+	  GIVE,
+	  RELEASED },
+};
+
+static enum xenbus_action act(const struct marked_row *m)
 {
+	const struct row *row = &m->row;
 	const struct xenbus_self self = {
 		.link = row->link,
 		.front_seen = !(row->flags & UNSEEN),
 		.failed = row->flags & FAILED,
 		.ring_changed = row->flags & CHANGED,
 		.deletes = row->flags & DOMU,
+		.driven = row->flags & DRIVEN,
 	};
 	char back[8], front[8];
 	struct xenbus_nodes nodes = { { NULL } };
@@ -154,8 +228,24 @@ static enum xenbus_action act(const struct row *row)
 			"/run/blktap-control/nbd77.3";
 	if (row->flags & RESIZE)
 		nodes.value[XENBUS_B_RESIZE] = "1";
-	xenbus_look(&view, &nodes);
+	if (m->want && *m->want)
+		nodes.value[XENBUS_B_OWNER] = m->want;
+	nodes.value[XENBUS_B_STATUS] = m->said;
+	nodes.value[XENBUS_B_PID] = row->flags & NO_DISK ? NULL : "77";
+	nodes.value[XENBUS_B_MINOR] = "3";
+	xenbus_look(&view, &nodes, m->want);
 	return xenbus_next(&view, &self);
+}
+
+static unsigned wrong(const struct marked_row *m)
+{
+	enum xenbus_action got = act(m);
+
+	if (got == m->row.action)
+		return 0;
+	print_error("%s: %d, not %d\n", m->row.what, (int)got,
+		    (int)m->row.action);
+	return 1;
 }
 
 static void each_state_of_the_two_has_its_action(void **state)
@@ -164,26 +254,42 @@ static void each_state_of_the_two_has_its_action(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		enum xenbus_action got = act(&table[i]);
+		const struct marked_row m = { table[i], NULL, NULL };
 
-		if (got == table[i].action)
-			continue;
-		print_error("%s: %d, not %d\n", table[i].what, (int)got,
-			    (int)table[i].action);
-		bad++;
+		bad += wrong(&m);
 	}
+	for (unsigned i = 0; i < sizeof(marked) / sizeof(marked[0]); i++)
+		bad += wrong(&marked[i]);
 	assert_int_equal(bad, 0);
 }
 
 /* What each action does to B and the link, the guest standing still. */
-static bool settle(struct row *row)
+static bool settle(struct marked_row *m)
 {
-	switch (act(row)) {
+	struct row *row = &m->row;
+
+	switch (act(m)) {
 	case XENBUS_NOTHING:
 	case XENBUS_FORGET:
 		return true;
+	case XENBUS_AWAIT:
+		row->flags &= ~DRIVEN;
+		break;
+	case XENBUS_REFUSE:
+		m->said = "failed: x";
+		break;
+	case XENBUS_BOUND:
+		m->said = "bound";
+		break;
+	case XENBUS_ACTIVE:
+		m->said = "active";
+		break;
+	case XENBUS_RELEASED:
+		m->said = "released";
+		break;
 	case XENBUS_ADVERTISE:
 		row->back = 2;
+		m->said = "ready";
 		row->flags &= ~FAILED;
 		break;
 	case XENBUS_CONNECT:
@@ -212,22 +318,39 @@ static bool settle(struct row *row)
 	return false;
 }
 
+/* All that there are of a number of states, links, flags and words. */
+#define ROWS (10 * 10 * 3 * FLAGS * 6 * 6)
+
+static struct marked_row nth_row(unsigned i, const enum xenbus_link links[3])
+{
+	static const char *const wants[] = { NULL,       NO_MARK,   "serve",
+					     "takeover", "release", "x" };
+	static const char *const saids[] = {
+		NULL, "ready", "bound", "active", "released", "failed: x"
+	};
+	struct marked_row m = {
+		.row.back = (int)(i % 10) - 1,
+		.row.front = (int)(i / 10 % 10) - 1,
+		.row.link = links[i / 100 % 3],
+		.row.flags = i / 300 % FLAGS,
+		.want = wants[i / 300 / FLAGS % 6],
+		.said = saids[i / 300 / FLAGS / 6],
+	};
+
+	return m;
+}
+
 static void every_state_comes_to_rest_in_a_few_steps(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 10 * 10 * 3 * 256; i++) {
+	for (unsigned i = 0; i < ROWS; i += 101) {
 		const enum xenbus_link links[] = { NONE, UNSURE, UP };
-		struct row row = {
-			.back = (int)(i % 10) - 1,
-			.front = (int)(i / 10 % 10) - 1,
-			.link = links[i / 100 % 3],
-			.flags = i / 300,
-		};
+		struct marked_row m = nth_row(i, links);
 		int steps = 0;
 
-		while (!settle(&row) && steps < 8)
+		while (!settle(&m) && steps < 10)
 			steps++;
-		assert_true(steps < 8);
+		assert_true(steps < 10);
 	}
 }
 
@@ -235,236 +358,57 @@ static void every_state_comes_to_rest_in_a_few_steps(void **state)
 static void closed_is_never_said_with_a_ring(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 10 * 10 * 3 * 256; i++) {
+	for (unsigned i = 0; i < ROWS; i += 101) {
 		const enum xenbus_link links[] = { UNSURE, BUSY, UP };
-		const struct row row = {
-			.back = (int)(i % 10) - 1,
-			.front = (int)(i / 10 % 10) - 1,
-			.link = links[i / 100 % 3],
-			.flags = i / 300,
-		};
-		enum xenbus_action action = act(&row);
+		const struct marked_row m = nth_row(i, links);
+		enum xenbus_action action = act(&m);
 
 		assert_int_not_equal(action, XENBUS_END);
 		assert_int_not_equal(action, XENBUS_DELETE);
 		assert_int_not_equal(action, XENBUS_FORGET);
 		assert_int_not_equal(action, XENBUS_ADVERTISE);
+		assert_int_not_equal(action, XENBUS_RELEASED);
 	}
 }
 
-static void look(struct xenbus_view *view, enum xenbus_key key,
-		 const char *value)
+/* What changes B while the kernel's driver is there, or without a marker. */
+static void nothing_is_done_to_what_is_the_kernels(void **state)
 {
-	struct xenbus_nodes nodes = { { NULL } };
-
-	nodes.value[key] = value;
-	xenbus_look(view, &nodes);
-}
-
-static void a_disk_is_writable_only_if_mode_says_so(void **state)
-{
-	const struct {
-		const char *mode, *type;
-		bool readonly;
-	} rows[] = {
-		{ "w", "disk", false }, { "r", "disk", true },
-		{ NULL, "disk", true }, { "", "disk", true },
-		{ "w!", NULL, false },  { "w", "cdrom", true },
-		{ "R", "disk", true },
-	};
-
 	(void)state;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct xenbus_nodes nodes = { { NULL } };
-		struct xenbus_view view;
+	for (unsigned i = 0; i < ROWS; i += 101) {
+		const enum xenbus_link links[] = { NONE, UNSURE, UP };
+		const struct marked_row m = nth_row(i, links);
+		bool ours = !m.want || *m.want;
+		enum xenbus_action action;
 
-		nodes.value[XENBUS_B_MODE] = rows[i].mode;
-		nodes.value[XENBUS_B_DEVICE_TYPE] = rows[i].type;
-		xenbus_look(&view, &nodes);
-		assert_int_equal(view.readonly, rows[i].readonly);
+		if (ours && !(m.row.flags & DRIVEN))
+			continue;
+		action = act(&m);
+		assert_true(action == XENBUS_DROP || action == XENBUS_FORGET ||
+			    (ours && action == XENBUS_AWAIT));
 	}
 }
 
-static void the_guest_cannot_turn_a_cdrom_into_a_disk(void **state)
+/* A guest that notices nothing must not be told to close. */
+static void a_takeover_and_a_release_write_no_state(void **state)
 {
-	struct xenbus_nodes nodes = { { NULL } };
-	struct xenbus_view view;
-
 	(void)state;
-	nodes.value[XENBUS_B_MODE] = "w";
-	nodes.value[XENBUS_B_DEVICE_TYPE] = "cdrom";
-	nodes.value[XENBUS_F_DEVICE_TYPE] = "disk";
-	xenbus_look(&view, &nodes);
-	assert_true(view.cdrom && view.readonly);
-}
+	for (unsigned i = 0; i < ROWS; i += 101) {
+		const enum xenbus_link links[] = { NONE, UNSURE, UP };
+		const struct marked_row m = nth_row(i, links);
+		enum xenbus_action action;
 
-static void a_state_that_is_none_is_unknown(void **state)
-{
-	static const char *const bad[] = { "0x3", "-1",
-					   "9",   "",
-					   " 3",  "3 ",
-					   "3\n", "99999999999999999999",
-					   "+3",  "three" };
-	struct xenbus_view view;
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		look(&view, XENBUS_F_STATE, bad[i]);
-		assert_int_equal(view.front, XENBUS_UNKNOWN);
-		assert_false(view.front_gone);
+		if (!m.want ||
+		    (strcmp(m.want, "takeover") != 0 &&
+		     strcmp(m.want, "release") != 0) ||
+		    m.row.back != 4 || m.row.front < 1 || m.row.front > 4 ||
+		    m.row.flags & OFFLINE)
+			continue;
+		action = act(&m);
+		assert_true(action < XENBUS_ADVERTISE ||
+			    action == XENBUS_CONNECT || action == XENBUS_DROP ||
+			    action >= XENBUS_AWAIT);
 	}
-	look(&view, XENBUS_F_STATE, "3");
-	assert_int_equal(view.front, XENBUS_INITIALISED);
-}
-
-static void the_path_names_the_tapdisk(void **state)
-{
-	static const char *const bad[] = { "/run/x/nbd1",
-					   "/run/x/nbd1.",
-					   "/run/x/nbd.1",
-					   "nbd1.2",
-					   "/run/x/nbd1.2.3",
-					   "/run/x/nbd-1.2",
-					   "/run/x/nbd0.2",
-					   "/run/x/nbd1.65535",
-					   "/run/x/nbd99999999999.1",
-					   "/run/x/tapdisk-1",
-					   "" };
-	pid_t pid = 0;
-	int minor = 0;
-
-	(void)state;
-	assert_int_equal(
-		xenbus_tapdisk(&pid, &minor, "/run/blktap-control/nbd219.14"),
-		0);
-	assert_int_equal(pid, 219);
-	assert_int_equal(minor, 14);
-	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(xenbus_tapdisk(&pid, &minor, bad[i]), -EINVAL);
-	assert_int_equal(pid, 219);
-}
-
-static void without_a_path_pid_and_minor_do(void **state)
-{
-	struct xenbus_nodes nodes = { { NULL } };
-	struct xenbus_view view;
-
-	(void)state;
-	nodes.value[XENBUS_B_PID] = "40000";
-	xenbus_look(&view, &nodes);
-	assert_false(view.tapdisk);
-	nodes.value[XENBUS_B_MINOR] = "0";
-	xenbus_look(&view, &nodes);
-	assert_true(view.tapdisk);
-	assert_int_equal(view.pid, 40000);
-	assert_int_equal(view.minor, 0);
-}
-
-static const struct xenbus_limits limits = { 4, 4 };
-
-static int shape(struct xenbus_ring *ring, enum xenbus_key key,
-		 const char *value)
-{
-	struct xenbus_nodes nodes = { { NULL } };
-
-	nodes.value[key] = value;
-	return xenbus_ring_shape(ring, &nodes, &limits, NULL);
-}
-
-static void a_ring_is_one_page_of_32_bits_unless_said(void **state)
-{
-	struct xenbus_ring ring;
-
-	(void)state;
-	assert_int_equal(shape(&ring, XENBUS_F_ORDER, NULL), 0);
-	assert_int_equal(ring.order, 0);
-	assert_int_equal(ring.queues, 1);
-	assert_int_equal(ring.proto, RING_X86_32);
-	assert_int_equal(shape(&ring, XENBUS_F_PROTOCOL, "x86_64-abi"), 0);
-	assert_int_equal(ring.proto, RING_X86_64);
-	assert_int_equal(shape(&ring, XENBUS_F_PROTOCOL, "sparc-abi"),
-			 -EPROTONOSUPPORT);
-}
-
-static void nothing_beyond_what_was_offered_is_taken(void **state)
-{
-	static const struct {
-		enum xenbus_key key;
-		const char *good, *bad[8];
-	} rows[] = {
-		{ XENBUS_F_ORDER,
-		  "4",
-		  { "5", "-1", "0x1", "", "1 ", "18446744073709551617" } },
-		{ XENBUS_F_PAGES, "16", { "32", "3", "0", "", "1.0" } },
-		{ XENBUS_F_QUEUES, "4", { "5", "0", "-1", "", "0x2", "4\n" } },
-	};
-	struct xenbus_ring ring, before;
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(shape(&ring, rows[i].key, rows[i].good), 0);
-		before = ring;
-		for (unsigned j = 0; rows[i].bad[j]; j++)
-			assert_int_equal(
-				shape(&ring, rows[i].key, rows[i].bad[j]),
-				-EINVAL);
-		assert_memory_equal(&ring, &before, sizeof(ring));
-	}
-}
-
-static void names_follow_the_shape(void **state)
-{
-	char name[XENBUS_NAME_MAX];
-	struct xenbus_ring ring = { .queues = 1 };
-
-	(void)state;
-	assert_true(xenbus_ref_name(name, &ring, 0, 0, false));
-	assert_string_equal(name, "ring-ref");
-	assert_true(xenbus_ref_name(name, &ring, 0, 0, true));
-	assert_string_equal(name, "ring-ref0");
-	ring.numbered = true;
-	assert_true(xenbus_ref_name(name, &ring, 0, 0, false));
-	assert_string_equal(name, "ring-ref0");
-	ring.order = 1;
-	assert_false(xenbus_ref_name(name, &ring, 0, 0, true));
-	ring.queues = 2;
-	assert_true(xenbus_ref_name(name, &ring, 1, 1, false));
-	assert_string_equal(name, "queue-1/ring-ref1");
-	xenbus_port_name(name, &ring, 1);
-	assert_string_equal(name, "queue-1/event-channel");
-}
-
-static void each_queue_needs_its_references_and_port(void **state)
-{
-	const char *refs[XENBUS_PAGES_MAX] = { "8", "4294967295" };
-	struct xenbus_ring ring = { .queues = 1, .order = 1 };
-
-	(void)state;
-	assert_int_equal(xenbus_ring_queue(&ring, 0, refs, "17", NULL), 0);
-	assert_int_equal(ring.queue[0].grefs[1], UINT32_MAX);
-	assert_int_equal(ring.queue[0].port, 17);
-	assert_int_equal(xenbus_ring_queue(&ring, 0, refs, "0", NULL), -EINVAL);
-	assert_int_equal(xenbus_ring_queue(&ring, 0, refs, "131072", NULL),
-			 -EINVAL);
-	assert_int_equal(xenbus_ring_queue(&ring, 0, refs, NULL, NULL),
-			 -EINVAL);
-	refs[1] = "4294967296";
-	assert_int_equal(xenbus_ring_queue(&ring, 0, refs, "17", NULL),
-			 -EINVAL);
-	refs[1] = NULL;
-	assert_int_equal(xenbus_ring_queue(&ring, 0, refs, "17", NULL),
-			 -EINVAL);
-}
-
-static void only_nodes_that_matter_wake_a_device(void **state)
-{
-	(void)state;
-	assert_true(xenbus_cares("state"));
-	assert_true(xenbus_cares("physical-device-path"));
-	assert_true(xenbus_cares("hotplug-status"));
-	assert_false(xenbus_cares("sectors"));
-	assert_false(xenbus_cares("ring-page-order"));
-	assert_false(xenbus_cares("state/x"));
 }
 
 int main(void)
@@ -473,16 +417,8 @@ int main(void)
 		cmocka_unit_test(each_state_of_the_two_has_its_action),
 		cmocka_unit_test(every_state_comes_to_rest_in_a_few_steps),
 		cmocka_unit_test(closed_is_never_said_with_a_ring),
-		cmocka_unit_test(a_disk_is_writable_only_if_mode_says_so),
-		cmocka_unit_test(the_guest_cannot_turn_a_cdrom_into_a_disk),
-		cmocka_unit_test(a_state_that_is_none_is_unknown),
-		cmocka_unit_test(the_path_names_the_tapdisk),
-		cmocka_unit_test(without_a_path_pid_and_minor_do),
-		cmocka_unit_test(a_ring_is_one_page_of_32_bits_unless_said),
-		cmocka_unit_test(nothing_beyond_what_was_offered_is_taken),
-		cmocka_unit_test(names_follow_the_shape),
-		cmocka_unit_test(each_queue_needs_its_references_and_port),
-		cmocka_unit_test(only_nodes_that_matter_wake_a_device),
+		cmocka_unit_test(nothing_is_done_to_what_is_the_kernels),
+		cmocka_unit_test(a_takeover_and_a_release_write_no_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
