@@ -15,8 +15,8 @@
 #include "migrate/cmd.h"
 
 static const struct cmd *const commands[] = {
-	&cmd_inventory, &cmd_plan,     &cmd_apply,  &cmd_verify,
-	&cmd_resume,    &cmd_rollback, &cmd_status, &cmd_fleet,
+	&cmd_inventory, &cmd_plan,   &cmd_apply, &cmd_verify,   &cmd_resume,
+	&cmd_rollback,  &cmd_status, &cmd_fleet, &cmd_takeover, &cmd_giveback,
 };
 
 enum opt {

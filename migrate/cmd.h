@@ -55,6 +55,7 @@ struct cmd {
 
 extern const struct cmd cmd_inventory, cmd_plan, cmd_apply, cmd_verify;
 extern const struct cmd cmd_resume, cmd_rollback, cmd_status, cmd_fleet;
+extern const struct cmd cmd_takeover, cmd_giveback;
 
 /* Print what json holds and a newline; frees json. */
 int cmd_print(struct json *json);
