@@ -218,3 +218,17 @@ int vhd_chain_read(struct vhd_chain *chain, void *buf, uint64_t sector,
 {
 	return read_from(chain, 0, buf, sector, count, err);
 }
+
+int vhd_chain_is_clear(const struct vhd_chain *chain, struct err *err)
+{
+	for (unsigned i = 0; i < chain->n; i++) {
+		const struct vhd_layer *l = &chain->layer[i];
+		struct vhd_keyhash kh = { 0 };
+		int rc = l->vhd ? vhd_keyhash(l->vhd, &kh) : 0;
+
+		if (rc || kh.set)
+			return err_set(err, rc ? rc : -ENOKEY,
+				       "%s: its data is encrypted", l->name);
+	}
+	return 0;
+}

@@ -34,6 +34,12 @@ void vhd_chain_close(struct vhd_chain *chain);
 int vhd_chain_read(struct vhd_chain *chain, void *buf, uint64_t sector,
 		   uint32_t count, struct err *err);
 
+/*
+ * -ENOKEY if any layer is encrypted. What is read is ciphertext then, and so
+ * would be, of what no layer has, zeroes.
+ */
+int vhd_chain_is_clear(const struct vhd_chain *chain, struct err *err);
+
 /* How many layers there are; ids are not looked at. */
 int vhd_chain_depth(struct vhd_files *files, const char *name, unsigned *out,
 		    struct err *err);

@@ -86,23 +86,6 @@ static int take_key(const struct copy_args *a, struct vhd_copy *p,
 	return rc;
 }
 
-/* Ciphertext would lose what says which key it wants. */
-static int refuse_encrypted(const struct vhd_chain *chain, struct err *err)
-{
-	for (unsigned i = 0; i < chain->n; i++) {
-		struct vhd_keyhash kh = { 0 };
-		int rc = 0;
-
-		if (chain->layer[i].vhd)
-			rc = vhd_keyhash(chain->layer[i].vhd, &kh);
-		if (rc || kh.set)
-			return err_set(err, rc ? rc : -ENOKEY,
-				       "%s: its data is encrypted",
-				       chain->layer[i].name);
-	}
-	return 0;
-}
-
 static int open_source(const struct copy_args *a, struct vhd_copy *p,
 		       struct err *err)
 {
@@ -117,7 +100,7 @@ static int open_source(const struct copy_args *a, struct vhd_copy *p,
 	if (rc)
 		return rc;
 	p->size = p->chain->layer[0].size;
-	return refuse_encrypted(p->chain, err);
+	return vhd_chain_is_clear(p->chain, err);
 }
 
 static int fill_image(struct vhd_io *io, struct vhd_copy *p, struct err *err)

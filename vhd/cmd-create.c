@@ -31,8 +31,6 @@ static int finish(struct vhd_io *io, const char *name, bool made, int rc)
 {
 	struct vhd_files *files = vhd_cmd_files();
 
-	if (!rc)
-		rc = io->sync(io);
 	io->close(io);
 	if (rc && made)
 		(void)files->remove(files, name); /* it is rc that counts */

@@ -115,7 +115,7 @@ static int create_fixed(struct vhd *vhd, const struct vhd_new *p,
 	if (rc)
 		return err_set(err, rc, "error writing data: %s",
 			       strerror(-rc));
-	return vhd_footer_settle(vhd, err);
+	return vhd_footer_new(vhd, err);
 }
 
 static int new_batmap(struct vhd *vhd)
@@ -216,7 +216,7 @@ static int create_dynamic(struct vhd *vhd, const struct vhd_new *p,
 	if (rc)
 		return rc;
 	vhd_bat_scan(vhd);
-	return vhd_footer_settle(vhd, err);
+	return vhd_footer_new(vhd, err);
 }
 
 int vhd_create(struct vhd_io *io, const struct vhd_new *p, struct err *err)

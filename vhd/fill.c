@@ -63,7 +63,9 @@ int vhd_fill(struct vhd_chain *chain, uint64_t first, uint64_t count, bool data,
 		.progress = progress,
 	};
 
-	if (chain->layer[0].vhd->footer.type == VHD_FIXED)
-		return 0;
+	int rc = data ? vhd_chain_is_clear(chain, err) : 0;
+
+	if (rc || chain->layer[0].vhd->footer.type == VHD_FIXED)
+		return rc;
 	return vhd_merge(chain->layer[0].vhd, &m, err);
 }

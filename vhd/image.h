@@ -73,6 +73,9 @@ int vhd_header_write(struct vhd *vhd, struct err *err);
 /* The copy, then the primary where it is now; synced in between and after. */
 int vhd_footer_write(struct vhd *vhd, struct err *err);
 
+/* The same for a new image, whose other parts are made durable before. */
+int vhd_footer_new(struct vhd *vhd, struct err *err);
+
 /*
  * Make room up to end by putting the primary footer behind it; never makes
  * the file shorter. On a device the footer stays at its end: -ENOSPC.

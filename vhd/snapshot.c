@@ -15,19 +15,44 @@ static int64_t mtime_of(struct vhd_io *io, int64_t otherwise)
 	return io->mtime && !io->mtime(io, &t) ? t : otherwise;
 }
 
-static int from_vhd(struct vhd_io *io, struct vhd_new *p, struct err *err)
+/* Whose child is made, and what was found there. */
+struct parent {
+	const char *name;
+	bool raw;
+	bool pass;      /* over it, if it adds nothing to its own parent: */
+	char *above;    /* which is this; or NULL */
+	bool above_raw; /* and whether it is a plain disk */
+};
+
+static int from_image(struct vhd *vhd, struct parent *parent,
+		      struct vhd_files *files, struct vhd_new *p,
+		      struct err *err)
 {
-	struct vhd *parent;
-	int rc = vhd_open(&parent, io, false, err);
+	int rc = vhd_keyhash(vhd, &p->keyhash);
+
+	if (rc)
+		return err_set(err, rc, "key hash: %s", strerror(-rc));
+	if (!p->size)
+		p->size = vhd_size(vhd);
+	memcpy(p->parent_id, vhd->footer.id, 16);
+	if (!parent->pass || vhd->footer.type != VHD_DIFFERENCING ||
+	    vhd_allocated(vhd))
+		return 0;
+	parent->above_raw = vhd_parent_is_raw(vhd);
+	return vhd_parent_path(vhd, parent->name, files, &parent->above, err);
+}
+
+static int from_vhd(struct vhd_io *io, struct parent *parent,
+		    struct vhd_files *files, struct vhd_new *p, struct err *err)
+{
+	struct vhd *vhd;
+	int rc = vhd_open(&vhd, io, false, err);
 
 	if (rc)
 		return rc;
-	if (!p->size)
-		p->size = vhd_size(parent);
-	memcpy(p->parent_id, parent->footer.id, 16);
-	rc = vhd_keyhash(parent, &p->keyhash);
-	vhd_close(parent);
-	return rc ? err_set(err, rc, "key hash: %s", strerror(-rc)) : 0;
+	rc = from_image(vhd, parent, files, p, err);
+	vhd_close(vhd);
+	return rc;
 }
 
 static int from_raw(struct vhd_io *io, struct vhd_new *p, struct err *err)
@@ -41,43 +66,19 @@ static int from_raw(struct vhd_io *io, struct vhd_new *p, struct err *err)
 	return rc ? err_set(err, rc, "size: %s", strerror(-rc)) : 0;
 }
 
-static int read_parent(struct vhd_files *files, const char *name, bool raw,
+static int read_parent(struct parent *parent, struct vhd_files *files,
 		       struct vhd_new *p, struct err *err)
 {
 	struct vhd_io *io;
-	int rc = files->open(files, &io, name, 0, err);
+	int rc = files->open(files, &io, parent->name, 0, err);
 
 	if (rc)
 		return rc;
 	p->parent_time = mtime_of(io, p->time);
-	rc = raw ? from_raw(io, p, err) : from_vhd(io, p, err);
+	rc = parent->raw ? from_raw(io, p, err)
+			 : from_vhd(io, parent, files, p, err);
 	io->close(io);
-	return rc ? err_wrap(err, "%s", name) : 0;
-}
-
-/* The parent's own parent if the parent adds nothing; NULL otherwise. */
-static int pass_over(struct vhd_files *files, const char *name, bool *raw,
-		     char **out, struct err *err)
-{
-	struct vhd_io *io;
-	struct vhd *vhd;
-	int rc = files->open(files, &io, name, 0, err);
-
-	*out = NULL;
-	if (rc)
-		return rc;
-	rc = vhd_open(&vhd, io, false, err);
-	if (rc) {
-		io->close(io);
-		return err_wrap(err, "%s", name);
-	}
-	if (vhd->footer.type == VHD_DIFFERENCING && !vhd_allocated(vhd)) {
-		rc = vhd_parent_path(vhd, name, files, out, err);
-		*raw = vhd_parent_is_raw(vhd);
-	}
-	vhd_close(vhd);
-	io->close(io);
-	return rc;
+	return rc ? err_wrap(err, "%s", parent->name) : 0;
 }
 
 static int link_to(struct vhd_io *io, struct vhd_files *files, const char *name,
@@ -107,24 +108,20 @@ int vhd_snapshot(struct vhd_io *io, struct vhd_files *files,
 		 const struct vhd_snapshot *snap, struct vhd_new *p,
 		 struct err *err)
 {
-	const char *parent = snap->parent;
-	bool raw = snap->raw;
-	char *instead = NULL;
-	int rc = 0;
+	struct parent parent = { .name = snap->parent,
+				 .raw = snap->raw,
+				 .pass = !snap->empty };
+	int rc = read_parent(&parent, files, p, err);
 
-	if (!raw && !snap->empty)
-		rc = pass_over(files, parent, &raw, &instead, err);
-	if (rc)
-		return rc;
-	if (instead) {
-		/* It may have been enlarged since. */
-		rc = read_parent(files, parent, false, p, err);
-		parent = instead;
+	/* The size is that of the one passed over: it may be a larger one. */
+	if (!rc && parent.above) {
+		parent.name = parent.above;
+		parent.raw = parent.above_raw;
+		parent.pass = false;
+		rc = read_parent(&parent, files, p, err);
 	}
 	if (!rc)
-		rc = read_parent(files, parent, raw, p, err);
-	if (!rc)
-		rc = link_to(io, files, snap->name, parent, p, err);
-	free(instead);
+		rc = link_to(io, files, snap->name, parent.name, p, err);
+	free(parent.above);
 	return rc;
 }

@@ -116,6 +116,32 @@ int vhd_footer_settle(struct vhd *vhd, struct err *err)
 	return rc ? rc : say(err, put_primary(vhd, off), "primary footer");
 }
 
+/* The file has its length before the footers: they cost no metadata then. */
+int vhd_footer_new(struct vhd *vhd, struct err *err)
+{
+	static const uint8_t zero[VHD_FOOTER_BYTES];
+	uint64_t off = vhd_end(vhd);
+	int rc;
+
+	if (vhd->file_size > off)
+		return vhd_footer_settle(vhd, err);
+	rc = vhd->io->pwrite(vhd->io, zero, sizeof(zero), off);
+	if (!rc)
+		rc = vhd->io->sync(vhd->io);
+	if (!rc && vhd->footer.type != VHD_FIXED)
+		rc = put_footer(vhd, 0);
+	if (!rc)
+		rc = put_footer(vhd, off);
+	if (!rc)
+		rc = vhd->io->sync(vhd->io);
+	if (rc)
+		return say(err, rc, "footers");
+	vhd->file_size = off + VHD_FOOTER_BYTES;
+	vhd->footer_off = off;
+	vhd->primary = true;
+	return 0;
+}
+
 int vhd_footer_write(struct vhd *vhd, struct err *err)
 {
 	uint64_t end = vhd_end(vhd);

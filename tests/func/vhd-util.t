@@ -206,6 +206,11 @@ fails_with 22 "key -s of a hash too short" $V key -s -n a.vhd -H 00
 fails_with 22 "key -s of an image with blocks" $V key -s -n odd.vhd \
 	-H "$($V key -C -k z)"
 $V key -s -n a.vhd -H "$($V key -C -k z)"
+$V snapshot -n secret.vhd -p a.vhd -e
+fails_with 126 "zeroes are not filled in where a key is" $V fill -n secret.vhd
+is "and nothing was" "$($V query -n secret.vhd -a)" 0
+ok "tables and bitmaps are" $V fill -n secret.vhd -b
+rm secret.vhd
 is "key -s, key -p" "$($V key -p -n a.vhd)" \
 	"$(printf '0%.0s' {1..64}) $($V key -C -k z)"
 is "a snapshot keeps it" "$($V snapshot -n k.vhd -p a.vhd; $V key -p -n k.vhd)" \
