@@ -27,6 +27,7 @@ enum opt {
 	OPT_SHARED,
 	OPT_QCOW,
 	OPT_LEFTOVERS,
+	OPT_TARGET,
 	OPT_PLAN,
 	OPT_ID,
 	OPT_YES,
@@ -42,6 +43,7 @@ static const struct option longs[] = {
 	{ "shared", no_argument, NULL, OPT_SHARED },
 	{ "qcow-script", no_argument, NULL, OPT_QCOW },
 	{ "leftovers", no_argument, NULL, OPT_LEFTOVERS },
+	{ "target", required_argument, NULL, OPT_TARGET },
 	{ "plan", required_argument, NULL, OPT_PLAN },
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "yes", no_argument, NULL, OPT_YES },
@@ -63,6 +65,7 @@ static const struct {
 	{ OPT_SHARED, CMD_PLAN, "[--shared]" },
 	{ OPT_QCOW, CMD_PLAN, "[--qcow-script]" },
 	{ OPT_LEFTOVERS, CMD_PLAN, "[--leftovers]" },
+	{ OPT_TARGET, CMD_PLAN, "[--target VERSION]" },
 	{ OPT_PLAN, CMD_HASH, "[--plan HASH]" },
 	{ OPT_ID, CMD_ID, "[--id ID]" },
 	{ OPT_YES, CMD_YES, "[--yes]" },
@@ -130,6 +133,18 @@ static int set_ranges(struct cmd_args *args, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_target(struct cmd_args *args, const char *value, struct err *err)
+{
+	uint64_t n;
+
+	if (strncmp(value, "4.", 2) != 0 ||
+	    parse_uint(&n, value + 2, 13, 99) < 0)
+		return err_set(err, -EINVAL,
+			       "--target: %s is not 4.13 or later", value);
+	args->plan.target = (unsigned)n;
+	return 0;
+}
+
 static int set_option(struct cmd_args *args, enum opt option, const char *value,
 		      struct err *err)
 {
@@ -154,6 +169,8 @@ static int set_option(struct cmd_args *args, enum opt option, const char *value,
 	case OPT_LEFTOVERS:
 		args->plan.leftovers = true;
 		break;
+	case OPT_TARGET:
+		return set_target(args, value, err);
 	case OPT_PLAN:
 		args->hash = value;
 		break;

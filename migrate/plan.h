@@ -71,6 +71,7 @@ struct plan_disk {
 struct plan_options {
 	unsigned allow;        /* PLAN_ALLOW() of each; 0: COLD alone */
 	bool leftovers;        /* DKMS and package leftovers too */
+	unsigned target;       /* for Xen 4.target; 0: for the one that runs */
 	struct conf_goal goal; /* native is set by plan_make() */
 };
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plan-why.c - what forbids a step, each with what would make it safe; and
+ * what a line meant before.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bytes.h"
+#include "lib/cleanup.h"
+#include "lib/parse.h"
+#include "migrate/plan-int.h"
+
+#define ORDER_MAX    4
+#define SEGMENTS_MAX 256
+#define QUEUES_MAX   16
+
+static bool is_held(const char *user)
+{
+	return strncmp(user, "vbd-", 4) != 0;
+}
+
+/* The tapdev of an image, by its tapdisk's minor. */
+static const struct host_tapdev *tapdev_of(const struct host *host,
+					   const char *path)
+{
+	int minor = -1;
+
+	for (size_t i = 0; i < host->tapdisk_count; i++) {
+		const struct host_tapdisk *t = &host->tapdisks[i];
+
+		for (size_t j = 0; j < t->count; j++) {
+			if (t->images[j].path &&
+			    !strcmp(t->images[j].path, path))
+				minor = t->images[j].minor;
+		}
+	}
+	for (size_t i = 0; minor >= 0 && i < host->tapdev_count; i++) {
+		if (host->tapdevs[i].minor == (unsigned)minor)
+			return &host->tapdevs[i];
+	}
+	return NULL;
+}
+
+bool plan_image_bad(const struct host *host, struct plan_disk *d,
+		    const char *path)
+{
+	const struct host_chain *chain = host_chain(host, path);
+	const struct host_tapdev *dev = path ? tapdev_of(host, path) : NULL;
+	size_t before = d->refused.count;
+
+	if (chain && chain->openers > 1)
+		mem_list_add(&d->refused,
+			     "%s is open in %u tapdisks: shut all but one of "
+			     "its users down",
+			     path, chain->openers);
+	if (chain && chain->problem)
+		mem_list_add(&d->refused,
+			     "%s: vhd-util check -p must find nothing: repair "
+			     "it, or restore it",
+			     chain->problem);
+	if (chain && chain->dirty && !chain->openers && !d->running)
+		mem_list_add(&d->refused,
+			     "%s was not closed: vhd-util repair -n it while "
+			     "nobody uses it",
+			     path);
+	for (size_t i = 0; dev && i < dev->users.count; i++) {
+		if (is_held(dev->users.item[i]))
+			mem_list_add(&d->refused,
+				     "tapdev%u is in use here, %s: let go of "
+				     "it first",
+				     dev->minor, dev->users.item[i]);
+	}
+	return d->refused.count > before;
+}
+
+static void refuse_live(struct plan_disk *d, const char *what,
+			const char *value, const char *cure)
+{
+	mem_list_add(&d->refused, "live: %s%s%s: %s", what, value ? " " : "",
+		     value ? value : "", cure);
+}
+
+static bool kernel_fits(const struct host *host)
+{
+	return host->kernel.major > 5 ||
+	       (host->kernel.major == 5 && host->kernel.minor >= 6);
+}
+
+/* A number that the guest wrote; none is least. */
+static bool within(const char *value, uint64_t most)
+{
+	uint64_t n;
+
+	return !value || parse_uint(&n, value, 0, most) == 0;
+}
+
+/* What the guest negotiated must be known, and be ours as well. */
+static void check_front(const struct host *host, struct plan_disk *d)
+{
+	static const char reboot[] = "COLD, with the guest's next boot";
+	static const char *const protocols[] = { "x86_64-abi", "x86_32-abi" };
+	const char *front = d->running->front ? d->running->front : "";
+	const char *back = d->running->back;
+	const char *protocol = host_node(host, "%s/protocol", front);
+	const char *order = host_node(host, "%s/ring-page-order", front);
+	const char *queues =
+		host_node(host, "%s/multi-queue-num-queues", front);
+	const char *segments =
+		host_node(host, "%s/feature-max-indirect-segments", back);
+	const char *secure = host_node(host, "%s/discard-secure", back);
+
+	if (!protocol)
+		refuse_live(d, "the frontend's protocol is not known", NULL,
+			    reboot);
+	else if (strcmp(protocol, protocols[0]) != 0 &&
+		 strcmp(protocol, protocols[1]) != 0)
+		refuse_live(d, "the frontend speaks", protocol, reboot);
+	if (!host_node(host, "%s/ring-ref", front) &&
+	    !host_node(host, "%s/ring-ref0", front) &&
+	    !host_node(host, "%s/queue-0/ring-ref", front) &&
+	    !host_node(host, "%s/queue-0/ring-ref0", front))
+		refuse_live(d, "the frontend names no ring", NULL, reboot);
+	if (!within(order, ORDER_MAX))
+		refuse_live(d, "the frontend's ring is of order", order,
+			    reboot);
+	if (!within(queues, QUEUES_MAX))
+		refuse_live(d, "the frontend's number of queues is", queues,
+			    reboot);
+	if (!within(segments, SEGMENTS_MAX))
+		refuse_live(d, "blkback took more segments than we do,",
+			    segments, reboot);
+	if (secure && strcmp(secure, "0") != 0)
+		refuse_live(d, "the guest may discard securely", NULL, reboot);
+}
+
+bool plan_live_fits(const struct host *host, struct plan_disk *d)
+{
+	const struct host_disk *r = d->running;
+	const char *online = host_node(host, "%s/online", r->back);
+	size_t before = d->refused.count;
+
+	if (!kernel_fits(host))
+		refuse_live(d, "kernel",
+			    host->kernel.text ? host->kernel.text
+					      : "of an unknown version",
+			    "5.6 is the first whose blkback lets go of a disk "
+			    "that is in use; COLD until then");
+	if (strcmp(r->kind, "vbd") != 0 || !r->driver ||
+	    strcmp(r->driver, "vbd") != 0)
+		refuse_live(d, "the kernel's blkback does not serve it", NULL,
+			    "COLD, with the guest's next boot");
+	if (r->back_state != 4 || r->front_state != 4 || !online ||
+	    strcmp(online, "1") != 0)
+		refuse_live(d, "it is not connected, or on its way out", NULL,
+			    "wait, and plan again");
+	if (!r->type || !r->path)
+		refuse_live(d, "what image it has is not known", NULL,
+			    "COLD, with the guest's next boot");
+	check_front(host, d);
+	return d->refused.count == before;
+}
+
+bool plan_hot_fits(struct plan_disk *d)
+{
+	const struct conf_vm *vm = d->vm;
+
+	if (vm->count && d->disk == &vm->disks[0]) {
+		mem_list_add(&d->refused, "hot: the guest's first disk, which "
+					  "it has booted from: COLD or LIVE");
+		return false;
+	}
+	if (vm->kind == CONF_LIBVIRT) {
+		mem_list_add(&d->refused, "hot: libvirt attaches its disks "
+					  "itself: virsh, or COLD");
+		return false;
+	}
+	return true;
+}
+
+static const char *what_it_means(enum worlds_path path)
+{
+	switch (path) {
+	case WORLDS_LOOP:
+		return " (writes that the guest believes safe may be in "
+		       "the page cache)";
+	case WORLDS_QEMU:
+		return " (its own cache mode and locks, and VHDs without "
+		       "batmap)";
+	case WORLDS_ERROR:
+		return " (the guest does not start)";
+	case WORLDS_NONE:
+	case WORLDS_BLKBACK:
+	case WORLDS_BLKTAP1:
+	case WORLDS_TAPDISK:
+	case WORLDS_RING:
+	case WORLDS_OTHER:
+		break;
+	}
+	return "";
+}
+
+/* What becomes of it with the new text: ours, or what it is. */
+static const char *becomes(struct plan_maker *m, const struct plan_disk *d,
+			   const struct worlds_host *about)
+{
+	if (d->new)
+		return "the ring";
+	return worlds_path_name(worlds_path(m->target, d->disk, about, NULL));
+}
+
+void plan_changes(struct plan_maker *m, struct plan_disk *d)
+{
+	/* The line was written when the module was there. */
+	struct worlds_host about = {
+		.module = true,
+		.device = d->disk->target &&
+			  host_is_device(m->host, d->disk->target),
+		.hvm = d->vm->hvm,
+		.libvirt = d->vm->kind == CONF_LIBVIRT,
+	};
+	enum worlds_path last = WORLDS_NONE, path;
+	cleanup_free char *text = NULL;
+	unsigned changes = 0;
+
+	for (unsigned w = 0; w <= (unsigned)m->now; w++) {
+		const char *name = worlds_name((enum worlds_world)w);
+		char *more;
+
+		about.module = w < (unsigned)m->now || m->host->module;
+		path = worlds_path((enum worlds_world)w, d->disk, &about, NULL);
+		if (path == WORLDS_NONE || path == last)
+			continue;
+		more = text ? mem_printf("%s, %s since Xen %.*s", text,
+					 worlds_path_name(path),
+					 (int)strcspn(name, "-"), name)
+			    : mem_printf("was %s with %s%s",
+					 worlds_path_name(path),
+					 w ? "Xen " : "", name);
+		free(text);
+		text = more;
+		changes += last != WORLDS_NONE;
+		last = path;
+	}
+	if (changes)
+		mem_list_add(&d->changes, "%s%s; becomes %s", text,
+			     what_it_means(last), becomes(m, d, &about));
+}
