@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The kernel module, in a kernel of its own that QEMU boots: what every tool
 # expects of the device, and a tapdisk killed again and again under load.
+# Names of machines, if any are given, say which of them to boot.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 out=$(realpath -m "${O:-build}")/kmod-test
@@ -42,10 +43,12 @@ for field in license description author version parm alias srcversion; do
 	result $? "modinfo tells $field"
 done
 
+only=" $* "
 # machine NAME FILE...: run tests/kmod/NAME.sh; its results become ours.
 machine() {
 	name=$1
 	shift
+	[ "$only" = '  ' ] || [[ $only == *" $name "* ]] || return
 	tests/kmod/boot.sh "$out/$name.run" "$out/src/blktap.ko" "$kernel" \
 		"tests/kmod/$name.sh" "$@" > "$out/$name.log" 2>&1
 	status=$?
@@ -66,7 +69,9 @@ for program in conform crash stress; do
 		result 1 "$program builds"
 	machine "$program" "$out/$program"
 done
-bin=$(realpath -m "${O:-build}")/bin
+built=$(realpath -m "${O:-build}")
+machine channel "$built/tests/kmod/channel_test"
+bin=$built/bin
 MODULES=ext4 machine serve "$bin/tapdisk" "$bin/tap-ctl" "$bin/vhd-util" \
 	/sbin/mke2fs /sbin/e2fsck
 echo "1..$n"

@@ -13,13 +13,15 @@
 struct suite_kit {
 	const char *name;
 	unsigned depth; /* requests that the client may have out */
+	bool discards;  /* the client can ask for REQ_DISCARD too, one */
 
 	/* Connect to rig->vbd, which is open. The client, or NULL. */
 	void *(*join)(struct rig *rig);
 
 	/*
-	 * Ask. Read, write and flush are used, of 4096 bytes, and no more
-	 * than depth at once. buf is the client's until the answer.
+	 * Ask. Read, write and flush (and discard, if it can) are used, of
+	 * 4096 bytes, and no more than depth at once. buf is the client's
+	 * until the answer.
 	 */
 	void (*ask)(void *client, unsigned tag, enum req_op op, uint64_t off,
 		    void *buf);
