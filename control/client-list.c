@@ -6,6 +6,9 @@
  * whole takes no longer than the slowest may. The result is an outer join:
  * a tapdisk without disks and a marker without tapdisk each give a row.
  * Within a tapdisk the latest disk comes first, as in the older tools.
+ *
+ * LIST means the same to tapdisks of all lineages, but the answers of some
+ * are shorter: such a one is asked again, alone, in its own words.
  */
 #include <errno.h>
 #include <glob.h>
@@ -26,6 +29,7 @@ struct asked {
 	struct listing *all;
 	struct tapctl_call *call;
 	pid_t pid;
+	bool again; /* perhaps of another lineage */
 	struct tapctl_disks rows;
 };
 
@@ -119,6 +123,8 @@ static void got_end(void *arg, int error, const struct err *err)
 	} else if (error && !is_gone(a, error)) {
 		if (error == -ETIMEDOUT && all->silent)
 			all->silent(a->pid);
+		else if (!a->again && error != -ETIMEDOUT)
+			a->again = true;
 		else if (!all->error)
 			all->error = error;
 	}
@@ -126,23 +132,53 @@ static void got_end(void *arg, int error, const struct err *err)
 		loop_stop(all->loop);
 }
 
-static int ask(struct listing *all, pid_t pid)
+static int ask(struct asked *a, enum wire_lineage lineage)
 {
-	struct tapctl_request req = { .dir = all->dir, .pid = pid };
-	struct asked *a = &all->asked[all->count];
+	struct tapctl_request req = { .dir = a->all->dir, .pid = a->pid };
 	const struct tapctl_events events = { got_row, NULL, got_end, a };
 	int rc;
 
 	req.msg.type = WIRE_LIST;
 	req.msg.cookie = WIRE_COOKIE_ALL;
+	req.lineage = lineage;
+	rc = tapctl_start(&a->call, a->all->loop, &req, &events, NULL);
+	if (!rc)
+		a->all->waiting++;
+	return rc;
+}
+
+static int ask_first(struct listing *all, pid_t pid)
+{
+	struct asked *a = &all->asked[all->count];
+	int rc;
+
 	a->all = all;
 	a->pid = pid;
-	rc = tapctl_start(&a->call, all->loop, &req, &events, NULL);
-	if (rc < 0)
-		return rc;
-	all->count++;
-	all->waiting++;
-	return 0;
+	rc = ask(a, WIRE_OURS);
+	if (!rc)
+		all->count++;
+	return rc;
+}
+
+/* What has no list has no disks that we could tell of. */
+static int ask_again(struct asked *a)
+{
+	enum wire_lineage lineage;
+	int rc = tapctl_lineage(&lineage, a->all->dir, a->pid, 0, NULL);
+	struct tapctl_disk *d;
+
+	tapctl_list_free(&a->rows);
+	if (!rc && lineage == WIRE_XEN40) {
+		d = add_row(&a->rows);
+		if (d)
+			d->pid = a->pid;
+		return d ? 0 : -ENOMEM;
+	}
+	if (!rc)
+		return ask(a, lineage);
+	if (rc == -ETIMEDOUT && a->all->silent)
+		a->all->silent(a->pid);
+	return rc == -ETIMEDOUT || is_gone(a, rc) ? 0 : -EPROTO;
 }
 
 /* The number behind prefix at the end of a path; -1 if it is none. */
@@ -176,9 +212,15 @@ static int ask_all(struct listing *all, pid_t only)
 	for (size_t i = 0; i < found.gl_pathc && !rc; i++) {
 		pid = number_of(found.gl_pathv[i], "ctl");
 		if (pid >= 0)
-			rc = ask(all, pid);
+			rc = ask_first(all, pid);
 	}
 	globfree(&found);
+	if (!rc && all->waiting)
+		loop_run(all->loop);
+	for (size_t i = 0; i < all->count && !rc; i++) {
+		if (all->asked[i].again)
+			rc = ask_again(&all->asked[i]);
+	}
 	if (!rc && all->waiting)
 		loop_run(all->loop);
 	return rc ? rc : all->error;

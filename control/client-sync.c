@@ -49,13 +49,19 @@ static int run(const struct tapctl_request *req, struct wait *w,
 	       struct err *err)
 {
 	const struct tapctl_events events = { got_reply, got_text, ended, w };
+	struct tapctl_request to = *req;
 	struct tapctl_call *call;
-	int rc = loop_new(&w->loop, err);
+	int rc;
 
+	rc = tapctl_lineage(&to.lineage, req->dir, req->pid, req->timeout_ms,
+			    err);
+	if (rc < 0)
+		return rc;
+	rc = loop_new(&w->loop, err);
 	if (rc < 0)
 		return rc;
 	w->err = err;
-	rc = tapctl_start(&call, w->loop, req, &events, err);
+	rc = tapctl_start(&call, w->loop, &to, &events, err);
 	if (!rc)
 		loop_run(w->loop);
 	loop_free(w->loop);

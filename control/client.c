@@ -34,6 +34,8 @@ struct tapctl_call {
 	struct tapctl_events events;
 	struct sockaddr_un addr;
 	enum wire_type asked;
+	enum wire_lineage lineage;
+	unsigned size; /* of its messages */
 
 	uint8_t out[WIRE_SIZE];
 	void *trailer;
@@ -155,7 +157,7 @@ static bool got_message(struct tapctl_call *call)
 	struct wire_msg msg;
 
 	call->have = 0;
-	if (wire_decode(&msg, call->in, &err) < 0) {
+	if (wire_decode_as(call->lineage, &msg, call->in, &err) < 0) {
 		finish(call, -EINVAL, &err);
 		return false;
 	}
@@ -192,7 +194,7 @@ static ssize_t receive(struct tapctl_call *call)
 				 call->text_len - call->text_have, 0);
 		else
 			n = recv(call->watch.fd, call->in + call->have,
-				 WIRE_SIZE - call->have, 0);
+				 call->size - call->have, 0);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -205,6 +207,16 @@ static ssize_t receive(struct tapctl_call *call)
 
 static void broken(struct tapctl_call *call)
 {
+	enum wire_lineage other = WIRE_XEN42;
+
+	if (call->have == wire_size(WIRE_TAP2))
+		other = WIRE_TAP2;
+	if (call->lineage == WIRE_OURS && call->have == wire_size(other)) {
+		fail(call, -EPROTONOSUPPORT,
+		     "the tapdisk is of an older lineage: its messages are "
+		     "shorter");
+		return;
+	}
 	fail(call, call->asked == WIRE_LIST ? -EPROTO : -EIO,
 	     "the tapdisk ended the conversation");
 }
@@ -225,7 +237,7 @@ static void readable(struct tapctl_call *call)
 			broken(call);
 			return;
 		}
-	} while (call->have < WIRE_SIZE || got_message(call));
+	} while (call->have < call->size || got_message(call));
 }
 
 /* 1 when all is out, 0 when it has to wait, -errno. */
@@ -235,7 +247,7 @@ static int send_out(struct tapctl_call *call)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { call->out, WIRE_SIZE };
+	struct iovec iov = { call->out, call->size };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
@@ -341,7 +353,15 @@ static int fill(struct tapctl_call *call, const struct tapctl_request *req,
 	rc = tapctl_path(call->addr.sun_path, req->dir, "ctl%d", (int)req->pid);
 	if (rc < 0)
 		return err_set(err, rc, "%s: the name is too long", req->dir);
-	wire_encode(call->out, &req->msg);
+	rc = wire_encode_as(call->lineage, call->out, &req->msg, err);
+	/* It could be opened and closed, but never seen in which state it is.
+	 */
+	if (!rc && req->lineage == WIRE_XEN40 && req->msg.type != WIRE_PID)
+		rc = err_set(err, -EPROTONOSUPPORT,
+			     "%s has no list and is left alone",
+			     wire_lineage_name(req->lineage));
+	if (rc < 0)
+		return err_wrap(err, "tapdisk %d", (int)req->pid);
 	if (req->trailer_len) {
 		call->trailer = malloc(req->trailer_len);
 		if (!call->trailer)
@@ -375,6 +395,8 @@ int tapctl_start(struct tapctl_call **out, struct loop *loop,
 	list_init(&call->again.link);
 	call->events = *events;
 	call->asked = req->msg.type;
+	call->lineage = req->lineage;
+	call->size = wire_size(req->lineage);
 	call->fd = -1;
 	rc = fill(call, req, err);
 	if (rc < 0) {

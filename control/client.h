@@ -38,7 +38,8 @@ struct tapctl_request {
 	size_t trailer_len;
 	int fd; /* passed along when pass_fd is true */
 	bool pass_fd;
-	unsigned timeout_ms; /* 0: as above */
+	unsigned timeout_ms;       /* 0: as above */
+	enum wire_lineage lineage; /* the tapdisk's; zero: of our kind */
 };
 
 struct tapctl_call;
@@ -48,7 +49,9 @@ struct tapctl_call;
  * (LIST sends many; others one); end() is called once, last, with 0 or
  * -errno: -ETIMEDOUT, -ENOENT or -ECONNREFUSED (no such tapdisk), -EPROTO (a
  * list broke off), -EIO (any other did), -EINVAL (another reply than was asked
- * for), or what an ERROR reply says, with its sentence in err. The request is
+ * for), -EPROTONOSUPPORT (an older lineage, and not the one that was said; or
+ * one that lacks the message), or what an ERROR reply says, with its sentence
+ * in err. The request is
  * copied; fd stays the caller's. data() has the JSON of STATS; it and reply()
  * may be NULL, and both may cancel the call.
  */
@@ -66,7 +69,18 @@ int tapctl_start(struct tapctl_call **out, struct loop *loop,
 /* Forget a call; end() will not be called. */
 void tapctl_cancel(struct tapctl_call *call);
 
-/* One exchange to its end; *rsp is the first reply, may be NULL. */
+/*
+ * Of which lineage a tapdisk is. It is asked what changes nothing in any of
+ * them, so that nothing else is sent before this is known; one that knows
+ * what only ours do is WIRE_OURS after one question.
+ */
+int tapctl_lineage(enum wire_lineage *out, const char *dir, pid_t pid,
+		   unsigned timeout_ms, struct err *err);
+
+/*
+ * One exchange to its end; *rsp is the first reply, may be NULL. The lineage
+ * is found out first; the request's is ignored.
+ */
 int tapctl_exchange(const struct tapctl_request *req, struct wire_msg *rsp,
 		    struct err *err);
 

@@ -8,10 +8,14 @@
  * ours.  Pure functions: no socket is touched here.  Decoding checks that
  * every string ends inside its array and every number is in its range before
  * anything is handed out.
+ *
+ * Older lineages have messages of other sizes and, in part, other numbers
+ * and layouts (wire-lineage.c).  No message says of which lineage it is.
  */
 #ifndef CONTROL_WIRE_H
 #define CONTROL_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -159,5 +163,37 @@ int wire_decode(struct wire_msg *out, const uint8_t buf[WIRE_SIZE],
 
 /* "open", "list response"; "unknown" for what is not in the table. */
 const char *wire_name(unsigned type);
+
+/*
+ * Whose messages: ours are those of xapi's blktap 3.x and 4.x, and more. Of
+ * a message of 536 bytes it depends on its number which of the two it is.
+ */
+enum wire_lineage {
+	WIRE_OURS,   /* 544 bytes */
+	WIRE_XS6,    /* 544: xapi's blktap2, XenServer 6 */
+	WIRE_EARLY3, /* 536: the first blktap3 */
+	WIRE_TAP2,   /* 536: blktap 2.0 to 2.5, OpenXT's blktap2 */
+	WIRE_XEN42,  /* 280: Xen 4.2 to 4.12 */
+	WIRE_XEN40,  /* 280: Xen 4.0; other numbers, no attach, no list */
+};
+
+unsigned wire_size(enum wire_lineage lineage);
+const char *wire_lineage_name(enum wire_lineage lineage);
+
+/*
+ * As above, in a lineage's words: the first wire_size() bytes of buf. What
+ * a lineage has no message or no field for is refused, -EPROTONOSUPPORT, with
+ * a sentence that names it.
+ */
+int wire_encode_as(enum wire_lineage lineage, uint8_t buf[WIRE_SIZE],
+		   const struct wire_msg *msg, struct err *err);
+int wire_decode_as(enum wire_lineage lineage, struct wire_msg *out,
+		   const uint8_t buf[WIRE_SIZE], struct err *err);
+
+/*
+ * Whether a request that stopped after so many bytes is a whole one of an
+ * older lineage, and of which.
+ */
+bool wire_is_whole(const uint8_t *buf, size_t have, enum wire_lineage *lineage);
 
 #endif /* CONTROL_WIRE_H */

@@ -6,6 +6,10 @@
  * request is whole), held (not looked at; the answer is being made), or
  * being answered. A client that hangs up while it is held is noticed when it
  * is answered, and the answer is dropped.
+ *
+ * Clients of older lineages send less. What stops where one of their messages
+ * could end, and could be one of theirs, is taken for it after a while, and
+ * answered in its words.
  */
 #include "tapdisk/server.h"
 
@@ -29,6 +33,13 @@
 #define IN_MAX       (WIRE_SIZE + WIRE_LOG_TRAILER + 1 + KEY_SENT_MAX)
 #define TIMEOUT_NS   (SERVER_TIMEOUT_MS * 1000000ull)
 #define OUT_MAX      (2 * WIRE_STATS_MAX)
+
+/*
+ * Nobody sends a message in pieces so far apart. What would close a disk, and
+ * begins as a harmless message of ours does, has to be surer.
+ */
+#define QUIET_NS      100000000u
+#define QUIET_LONG_NS 5000000000u
 
 struct server {
 	struct loop *loop;
@@ -56,6 +67,9 @@ struct server_conn {
 	struct watch watch;
 	struct timer timer;
 	enum phase phase;
+	uint64_t end_ns; /* of the patience with it */
+	bool quiet;      /* a message may be whole if no more comes */
+	enum wire_lineage lineage;
 	uint8_t in[IN_MAX];
 	size_t have;
 	size_t want;
@@ -115,10 +129,13 @@ static void add_out(struct server_conn *c, const void *bytes, size_t len)
 
 void server_send(struct server_conn *conn, const struct wire_msg *msg)
 {
+	struct err err = { 0 };
 	uint8_t buf[WIRE_SIZE];
 
-	wire_encode(buf, msg);
-	add_out(conn, buf, sizeof(buf));
+	if (wire_encode_as(conn->lineage, buf, msg, &err) < 0)
+		log_error("control: no reply: %s", err.msg);
+	else
+		add_out(conn, buf, wire_size(conn->lineage));
 }
 
 void server_send_text(struct server_conn *conn, const char *text, size_t len)
@@ -291,6 +308,21 @@ static void asked(struct server_conn *c)
 	s->request(s->arg, c);
 }
 
+/* Nothing more has come yet: how long to wait for it. */
+static void wait_for_more(struct server_conn *c)
+{
+	struct loop *loop = c->server->loop;
+	uint64_t now = loop_now_ns(loop);
+	uint64_t left = c->end_ns > now ? c->end_ns - now : 0;
+	uint64_t quiet = QUIET_NS;
+
+	c->quiet = c->want == WIRE_SIZE &&
+		   wire_is_whole(c->in, c->have, &c->lineage);
+	if (c->quiet && c->lineage == WIRE_XEN42 && c->in[0] == WIRE_STATS)
+		quiet = QUIET_LONG_NS;
+	loop_timer(loop, &c->timer, c->quiet && quiet < left ? quiet : left);
+}
+
 static void ready(struct watch *w, uint32_t events)
 {
 	struct server_conn *c = container_of(w, struct server_conn, watch);
@@ -303,10 +335,14 @@ static void ready(struct watch *w, uint32_t events)
 		(void)write_out(c); /* what is left waits for the next time */
 		return;
 	}
+	c->lineage = WIRE_OURS; /* as long as more comes */
+	c->quiet = false;
 	do {
 		n = receive(c);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			wait_for_more(c);
 			return;
+		}
 		if (n <= 0) {
 			conn_free(c);
 			return;
@@ -323,10 +359,32 @@ static void ready(struct watch *w, uint32_t events)
 	asked(c);
 }
 
+/* What came is a message of an older lineage. */
+static void asked_before(struct server_conn *c)
+{
+	struct err err = { 0 };
+	int rc = 0;
+
+	if (c->lineage == WIRE_XEN40)
+		rc = err_set(&err, -EPROTONOSUPPORT,
+			     "the client is of %s, which is not served",
+			     wire_lineage_name(c->lineage));
+	if (!rc)
+		rc = wire_decode_as(c->lineage, &c->req.msg, c->in, &err);
+	if (rc < 0)
+		refuse(c, &err);
+	else
+		asked(c);
+}
+
 static void expire(struct timer *t)
 {
 	struct server_conn *c = container_of(t, struct server_conn, timer);
 
+	if (c->phase == ASKING && c->quiet) {
+		asked_before(c);
+		return;
+	}
 	log_limited(&c->server->limit, "control: a client is too slow");
 	conn_free(c);
 }
@@ -356,6 +414,7 @@ static void accept_one(struct server *s, int fd)
 	c->watch.ready = ready;
 	c->timer.fire = expire;
 	c->want = WIRE_SIZE;
+	c->end_ns = loop_now_ns(s->loop) + TIMEOUT_NS;
 	c->req.fd = -1;
 	list_init(&c->timer.link);
 	list_add_tail(&s->conns, &c->link);

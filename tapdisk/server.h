@@ -3,9 +3,10 @@
  * server.h - the control socket: requests in, replies out.
  *
  * A connection brings one request: a message and, behind it, its trailers,
- * in any number of pieces.  It has 10 seconds for that, and the reply may
- * take 10 seconds to be read; between the two it waits for whoever answers.
- * Nothing here blocks, and nothing here knows what a request means.
+ * in any number of pieces; or a shorter message, of an older lineage.  It has
+ * 10 seconds for that, and the reply may take 10 seconds to be read; between
+ * the two it waits for whoever answers. Nothing here blocks, and nothing here
+ * knows what a request means.
  */
 #ifndef TAPDISK_SERVER_H
 #define TAPDISK_SERVER_H

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # boot.sh OUTDIR MODULE KERNEL SCRIPT FILE... - boot a kernel with the module
 # and some programs (with their libraries), run SCRIPT (of busybox's shell) as
-# root there and print what it prints. MODULES names further kernel modules.
+# root there and print what it prints. MODULES names further kernel modules,
+# DISK a disk's image. CLOCK=1: time counts instructions, as on one processor.
 #
 # Exits with SCRIPT's status, or 124 when the machine did not end in time.
 set -eu
@@ -50,7 +51,10 @@ sleep 10
 INIT
 chmod +x "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 > "$out/initrd.gz"
-timeout "${BOOT_TIMEOUT:-480}" qemu-system-x86_64 -accel tcg,thread=multi \
+accel=tcg,thread=multi
+[ -z "${CLOCK:-}" ] || accel='tcg,thread=single -icount shift=0,sleep=on,align=off'
+# shellcheck disable=SC2086
+timeout "${BOOT_TIMEOUT:-480}" qemu-system-x86_64 -accel $accel \
 	-smp 2 -m 512 -cpu qemu64 -display none -monitor none -no-reboot \
 	-serial stdio -kernel "$kernel" -initrd "$out/initrd.gz" \
 	${DISK:+-drive "file=$DISK,if=virtio,format=raw,cache=none"} \
