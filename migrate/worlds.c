@@ -144,7 +144,10 @@ static enum worlds_path scripted(struct ask *ask, enum worlds_world world)
 	if (strcmp(name, "block-tap") != 0)
 		return because(ask, WORLDS_OTHER, "a script of its own");
 	if (same(ask->disk->backendtype, "tap"))
-		return written_tap(ask, world);
+		return world >= WORLDS_4_19
+			       ? written_tap(ask, world)
+			       : because(ask, WORLDS_ERROR,
+					 "no tap with a script before 4.19");
 	if (world < WORLDS_4_6)
 		return because(ask, WORLDS_NONE,
 			       "there is no block-tap script before 4.6");
