@@ -15,6 +15,9 @@
 
 struct json;
 
+/* Not seen by libjansson, whose functions have some of these names. */
+#pragma GCC visibility push(hidden)
+
 struct json *json_new(void);
 void json_free(struct json *json);
 
@@ -31,5 +34,7 @@ void json_null(struct json *json, const char *key);
 
 /* The text so far, NUL-terminated, the caller's to free; NULL: no memory. */
 char *json_take(struct json *json, size_t *len);
+
+#pragma GCC visibility pop
 
 #endif /* LIB_JSON_H */
