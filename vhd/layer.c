@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/err.h"
 #include "vhd/data.h"
 #include "vhd/image.h"
@@ -83,11 +84,30 @@ static int layer_read(struct vhd_source *s, uint64_t sector, uint32_t count,
 		  : 0;
 }
 
+/* What lies in one block lies in one piece. */
+static int layer_copy(struct vhd_source *s, uint64_t sector, uint32_t count,
+		      struct vhd_io *to, uint64_t off)
+{
+	struct vhd_layer_source *l = (struct vhd_layer_source *)s;
+	uint32_t secs = vhd_block_sectors(l->vhd);
+	uint32_t at = (uint32_t)(sector % secs);
+	uint64_t from = vhd_block_off(l->vhd, (uint32_t)(sector / secs)) +
+			(uint64_t)at * VHD_SECTOR;
+	uint64_t len = (uint64_t)count * VHD_SECTOR;
+
+	if (!to->copy || count > secs - at ||
+	    !bytes_within(from, len, l->vhd->file_size))
+		return -EOPNOTSUPP;
+	return to->copy(to, off, l->vhd->io, from, len);
+}
+
 void vhd_layer_source(struct vhd_layer_source *l, struct vhd *vhd,
 		      struct vhd *hide)
 {
 	*l = (struct vhd_layer_source){
-		.source = { .bits = layer_bits, .read = layer_read },
+		.source = { .bits = layer_bits,
+			    .read = layer_read,
+			    .copy = layer_copy },
 		.vhd = vhd,
 		.hide = hide,
 	};

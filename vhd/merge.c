@@ -104,23 +104,49 @@ static int clear_device(struct merging *g, const struct entry *e)
 				 e->data_off);
 }
 
+/* A run of sectors on its way to off. */
+struct run {
+	uint64_t sector;
+	uint32_t count;
+	uint64_t off;
+	uint64_t len; /* bytes that are wanted */
+};
+
+static int move_run(struct vhd_merge *m, struct vhd_io *to, const struct run *r,
+		    void *buf, struct err *err)
+{
+	struct vhd_source *from = m->from;
+	int rc = -EOPNOTSUPP;
+
+	if (from->copy && r->len == (uint64_t)r->count * VHD_SECTOR)
+		rc = from->copy(from, r->sector, r->count, to, r->off);
+	if (rc == -EOPNOTSUPP) {
+		rc = from->read(from, r->sector, r->count, buf, err);
+		if (rc)
+			return rc;
+		rc = to->pwrite(to, buf, (size_t)r->len, r->off);
+	}
+	m->merged += r->count;
+	return rc ? err_set(err, rc, "error writing data: %s", strerror(-rc))
+		  : 0;
+}
+
 static int write_runs(struct merging *g, const struct entry *e)
 {
-	struct vhd_source *from = g->m->from;
 	uint32_t secs = vhd_block_sectors(g->to), i = 0;
 	uint64_t base = (uint64_t)e->block * secs;
 	int rc = clear_device(g, e);
 
 	while (!rc && (i = vhd_bit_next(e->bits, i, secs, true)) < secs) {
 		uint32_t to = vhd_bit_next(e->bits, i, secs, false);
+		struct run r = { .sector = base + i,
+				 .count = to - i,
+				 .off = e->data_off + (uint64_t)i * VHD_SECTOR,
+				 .len = (uint64_t)(to - i) * VHD_SECTOR };
 
-		rc = from->read(from, base + i, to - i, g->buf, g->err);
+		rc = move_run(g->m, g->to->io, &r, g->buf, g->err);
 		if (rc)
-			return rc;
-		rc = g->to->io->pwrite(g->to->io, g->buf,
-				       (size_t)(to - i) * VHD_SECTOR,
-				       e->data_off + (uint64_t)i * VHD_SECTOR);
-		g->m->merged += to - i;
+			return err_wrap(g->err, "block 0x%x", e->block);
 		i = to;
 	}
 	if (!rc && e->new)
@@ -310,18 +336,14 @@ static int merge_chunk(struct vhd_io *to, uint64_t size, struct vhd_merge *m,
 
 	while (!rc && (i = vhd_bit_next(map, i, n, true)) < n) {
 		uint32_t end = vhd_bit_next(map, i, n, false);
-		uint64_t off = (sector + i) * VHD_SECTOR;
-		uint64_t len = (uint64_t)(end - i) * VHD_SECTOR;
+		struct run r = { .sector = sector + i,
+				 .count = end - i,
+				 .off = (sector + i) * VHD_SECTOR,
+				 .len = (uint64_t)(end - i) * VHD_SECTOR };
 
-		rc = m->from->read(m->from, sector + i, end - i, buf, err);
-		if (rc)
-			return rc;
-		len = len > size - off ? size - off : len;
-		rc = to->pwrite(to, buf, (size_t)len, off);
-		if (rc)
-			err_set(err, rc, "error writing data: %s",
-				strerror(-rc));
-		m->merged += end - i;
+		if (r.len > size - r.off)
+			r.len = size - r.off;
+		rc = move_run(m, to, &r, buf, err);
 		i = end;
 	}
 	return rc;

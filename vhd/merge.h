@@ -24,6 +24,9 @@ struct vhd_source {
 		    uint8_t *map, struct err *err);
 	int (*read)(struct vhd_source *s, uint64_t sector, uint32_t count,
 		    void *buf, struct err *err);
+	/* Optional; see vhd_io.copy. */
+	int (*copy)(struct vhd_source *s, uint64_t sector, uint32_t count,
+		    struct vhd_io *to, uint64_t off);
 };
 
 struct vhd_merge {

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -23,6 +25,8 @@
 struct io_file {
 	struct vhd_io io;
 	int fd;
+	bool cannot; /* clone: the file system said so */
+	bool remote; /* its server can copy */
 };
 
 static int fd_of(struct vhd_io *io)
@@ -116,6 +120,67 @@ static int file_set_attr(struct vhd_io *io, const char *name, const void *buf,
 	return fsetxattr(fd_of(io), name, buf, len, 0) ? -errno : 0;
 }
 
+/* Of file systems whose server copies: where it does not, it costs more. */
+static bool is_remote(int fd)
+{
+	static const unsigned long types[] = {
+		NFS_SUPER_MAGIC,
+		SMB2_SUPER_MAGIC,
+		CIFS_SUPER_MAGIC,
+		CEPH_SUPER_MAGIC,
+	};
+	struct statfs st;
+
+	if (fstatfs(fd, &st))
+		return false;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		if ((unsigned long)st.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
+static int copy_remote(int to, off_t off, int from, off_t from_off,
+		       uint64_t len)
+{
+	while (len) {
+		ssize_t n = copy_file_range(from, &from_off, to, &off,
+					    (size_t)len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EOPNOTSUPP;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Whatever goes wrong here, reading and writing will tell. */
+static int file_copy(struct vhd_io *io, uint64_t off, struct vhd_io *from,
+		     uint64_t from_off, uint64_t len)
+{
+	struct io_file *f = (struct io_file *)io;
+	struct file_clone_range range = { .src_offset = from_off,
+					  .src_length = len,
+					  .dest_offset = off };
+
+	if (f->cannot || from->pread != file_pread)
+		return -EOPNOTSUPP;
+	range.src_fd = fd_of(from);
+	if (!f->remote && !ioctl(f->fd, FICLONERANGE, &range))
+		return 0;
+	/* EINVAL: only these bytes; they are not whole blocks. */
+	if (!f->remote && errno == EINVAL)
+		return -EOPNOTSUPP;
+	f->remote = is_remote(f->fd);
+	if (f->remote &&
+	    !copy_remote(f->fd, (off_t)off, fd_of(from), (off_t)from_off, len))
+		return 0;
+	f->cannot = true;
+	return -EOPNOTSUPP;
+}
+
 static void file_close(struct vhd_io *io)
 {
 	/* Whoever needs to know has synced. */
@@ -146,6 +211,7 @@ int vhd_io_file(struct vhd_io **out, int fd)
 		.mtime = file_mtime,
 		.get_attr = file_get_attr,
 		.set_attr = file_set_attr,
+		.copy = file_copy,
 		.close = file_close,
 	};
 	*out = &f->io;

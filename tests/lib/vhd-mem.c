@@ -158,6 +158,16 @@ static int mem_set_attr(struct vhd_io *io, const char *name, const void *buf,
 	return 0;
 }
 
+static int mem_copy(struct vhd_io *io, uint64_t off, struct vhd_io *from,
+		    uint64_t from_off, uint64_t len)
+{
+	struct vhd_mem_file *f = file_of(from);
+
+	if (!bytes_within(from_off, len, f->size))
+		return -EOPNOTSUPP;
+	return mem_pwrite(io, f->data + from_off, len, off);
+}
+
 static void mem_close(struct vhd_io *io)
 {
 	free(io);
@@ -215,6 +225,7 @@ static int files_open(struct vhd_files *files, struct vhd_io **out,
 		.size = mem_size,
 		.get_attr = mem_get_attr,
 		.set_attr = mem_set_attr,
+		.copy = m->copies ? mem_copy : NULL,
 		.close = mem_close,
 	};
 	mio->m = m;
@@ -283,6 +294,7 @@ void vhd_mem_copy(struct vhd_mem *out, const struct vhd_mem *m)
 {
 	vhd_mem_init(out);
 	out->device = m->device;
+	out->copies = m->copies;
 	for (unsigned i = 0; i < VHD_MEM_FILES; i++) {
 		out->file[i] = m->file[i];
 		out->file[i].data = NULL;

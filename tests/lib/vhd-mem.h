@@ -38,6 +38,7 @@ struct vhd_mem {
 	struct vhd_mem_file file[VHD_MEM_FILES];
 	bool record;
 	bool device; /* files have a fixed size */
+	bool copies; /* files can take bytes of each other */
 	unsigned n, room;
 	struct vhd_mem_op *op;
 	unsigned calls; /* writes and resizes since vhd_mem_fail() */

@@ -348,6 +348,12 @@ static int run_forward(struct vhd_mem *m)
 	return rc;
 }
 
+static void chain_that_clones(struct vhd_mem *m)
+{
+	m->copies = true;
+	chain_of_two(m);
+}
+
 static void over_an_old_one(struct vhd_mem *m)
 {
 	chain_of_two(m);
@@ -420,6 +426,12 @@ static void a_cut_coalesce_changes_nothing_a_child_sees(void **state)
 	(void)state;
 	vhd_campaign(&(struct vhd_campaign){ .name = "coalesce",
 					     .prepare = chain_of_two,
+					     .run = run_coalesce,
+					     .judge = parent_has_all,
+					     .strict = true,
+					     .leaf = "b" });
+	vhd_campaign(&(struct vhd_campaign){ .name = "coalesce, cloned",
+					     .prepare = chain_that_clones,
 					     .run = run_coalesce,
 					     .judge = parent_has_all,
 					     .strict = true,
