@@ -149,7 +149,8 @@ struct wire_msg {
 };
 
 #define WIRE_RING_RDONLY (1u << 0) /* this client may not write */
-#define WIRE_RING_ALL    WIRE_RING_RDONLY
+#define WIRE_RING_KEEP   (1u << 1) /* its grants are persistent */
+#define WIRE_RING_ALL    (WIRE_RING_RDONLY | WIRE_RING_KEEP)
 
 /* buf is cleared first, so that no byte of ours leaks. */
 void wire_encode(uint8_t buf[WIRE_SIZE], const struct wire_msg *msg);

@@ -170,6 +170,7 @@ static void fill(struct blkif_connect *args, struct control_op *op)
 	args->poll_us = msg->u.ring.poll_us;
 	args->poll_idle = msg->u.ring.poll_idle;
 	args->readonly = msg->u.ring.flags & WIRE_RING_RDONLY;
+	args->persistent = msg->u.ring.flags & WIRE_RING_KEEP;
 	for (unsigned i = 0; i < 1u << args->order; i++)
 		args->grefs[i] = msg->u.ring.grefs[i];
 	args->journal_fd = server_request(op->conn)->fd;

@@ -518,6 +518,7 @@ static void xenio_stats(const struct channel *ch, struct json *out)
 	json_uint(out, "looks", c->looks);
 	json_uint(out, "holds", c->holds);
 	json_uint(out, "copied", c->copied);
+	json_uint(out, "mapped", c->mapped);
 }
 
 static void xenio_indices(const struct channel *ch, struct ring_indices *out)

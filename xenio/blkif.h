@@ -38,6 +38,7 @@
 struct blkif;
 struct blkif_ring;
 struct err;
+struct grants;
 struct loop;
 struct xen;
 
@@ -57,8 +58,9 @@ struct blkif_connect {
 	uint32_t poll_us;   /* 0: no polling */
 	uint32_t poll_idle; /* % of idle CPU below which polling is off */
 	bool cdrom;
-	bool readonly;  /* this client may not write */
-	int journal_fd; /* -1: none; stays the caller's */
+	bool readonly;   /* this client may not write */
+	bool persistent; /* it uses the same pages again: keep them mapped */
+	int journal_fd;  /* -1: none; stays the caller's */
 };
 
 /* xen stays the caller's. */
@@ -84,6 +86,7 @@ struct blkif_counters {
 	uint64_t holds;  /* looks after which the client was not asked */
 	uint64_t notifies;
 	uint64_t copied; /* pieces */
+	uint64_t mapped; /* those that were in pages that stay mapped */
 };
 
 /* One ring: mapped, bound. The user's memory, zeroed before attach. */
@@ -106,6 +109,7 @@ struct blkif_ring {
 	struct timer timer;
 	void *pages;
 	unsigned nr_pages;
+	struct grants *grants; /* NULL: all is copied by Xen */
 	uint32_t domid;
 	uint32_t port;
 	bool masked;

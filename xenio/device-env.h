@@ -23,6 +23,7 @@ struct device_env {
 	struct xenbus_limits limits; /* advertised */
 	unsigned max_segs;           /* likewise, of an indirect request */
 	bool barrier;                /* likewise */
+	bool persistent;             /* likewise, grants */
 	const char *kernel_dir;      /* of the kernel's backend devices, in
 					sysfs; NULL: the usual one */
 };

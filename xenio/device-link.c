@@ -122,6 +122,8 @@ static void fill_ring(const struct device *dev, struct wire_msg *msg)
 	msg->u.ring.max_segs =
 		dev->id.marked ? RING_SEGS_INDIRECT : dev->env->max_segs;
 	msg->u.ring.flags = dev->view.readonly ? WIRE_RING_RDONLY : 0;
+	if (dev->env->persistent && dev->view.persistent)
+		msg->u.ring.flags |= WIRE_RING_KEEP;
 	msg->u.ring.poll_us = dev->view.poll_us;
 	msg->u.ring.poll_idle = dev->view.poll_idle;
 }

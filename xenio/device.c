@@ -119,7 +119,7 @@ static void advertise(struct device *dev)
 				 env->max_segs);
 	device_store_put(&nodes, "feature-flush-cache", 1);
 	device_store_put(&nodes, "feature-barrier", env->barrier);
-	device_store_put(&nodes, "feature-persistent", 0);
+	device_store_put(&nodes, "feature-persistent", env->persistent);
 	device_store_put(&nodes, "state", XENBUS_INIT_WAIT);
 	dev->self.failed = false;
 	rc = device_store_write(dev, &nodes);
@@ -149,6 +149,7 @@ static void put_features(const struct device *dev, struct device_nodes *nodes)
 	if (!dev->ours) {
 		device_store_drop(nodes, "feature-max-indirect-segments");
 		device_store_put(nodes, "feature-flush-cache", 0);
+		device_store_put(nodes, "feature-persistent", 0);
 	}
 	if (discard) {
 		device_store_put(nodes, "feature-discard", 1);

@@ -38,6 +38,7 @@ const struct xenbus_key_name xenbus_key_names[XENBUS_KEYS] = {
 	[XENBUS_F_ORDER] = { "ring-page-order", true, false },
 	[XENBUS_F_PAGES] = { "num-ring-pages", true, false },
 	[XENBUS_F_QUEUES] = { "multi-queue-num-queues", true, false },
+	[XENBUS_F_PERSISTENT] = { "feature-persistent", true, false },
 };
 
 bool xenbus_cares(const char *name)
@@ -168,6 +169,7 @@ void xenbus_look(struct xenbus_view *out, const struct xenbus_nodes *nodes,
 		.front_gone = !v[XENBUS_F_STATE],
 		.hotplugged = same(v[XENBUS_B_HOTPLUG_STATUS], "connected"),
 		.discard = number(v[XENBUS_B_DISCARD_ENABLE], 1, 1) != 0,
+		.persistent = number(v[XENBUS_F_PERSISTENT], 1, 0) != 0,
 		.resize = v[XENBUS_B_RESIZE] && *v[XENBUS_B_RESIZE],
 		.back = (enum xenbus_state)number(v[XENBUS_B_STATE],
 						  XENBUS_RECONFIGURED, 0),

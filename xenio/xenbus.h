@@ -95,6 +95,7 @@ enum xenbus_key {
 	XENBUS_F_ORDER,
 	XENBUS_F_PAGES,
 	XENBUS_F_QUEUES,
+	XENBUS_F_PERSISTENT,
 	XENBUS_KEYS,
 };
 
@@ -149,8 +150,9 @@ struct xenbus_view {
 	bool tapdisk;    /* pid and minor are known */
 	bool readonly;
 	bool cdrom;
-	bool discard; /* may be offered */
-	bool resize;  /* somebody says that the disk's size has changed */
+	bool discard;    /* may be offered */
+	bool persistent; /* the guest's grants are */
+	bool resize;     /* somebody says that the disk's size has changed */
 	enum xenbus_state back;
 	enum xenbus_state front;
 	pid_t pid;

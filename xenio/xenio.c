@@ -58,6 +58,7 @@ static void usage(FILE *out)
 		"(0..4)\n"
 		"  -n, --name NAME           serve backend/NAME; may be "
 		"repeated\n"
+		"      --persistent          advertise persistent grants\n"
 		"  -p, --pidfile FILE        where to write the process id\n"
 		"  -v, --verbose             log all topics\n"
 		"  -V, --version             say the version\n"
@@ -69,7 +70,8 @@ enum {
 	OPT_CHECK = 256,
 	OPT_CONTROL_DIR,
 	OPT_MAX_INDIRECT,
-	OPT_MAX_QUEUES
+	OPT_MAX_QUEUES,
+	OPT_PERSISTENT
 };
 
 static const struct option long_options[] = {
@@ -83,6 +85,7 @@ static const struct option long_options[] = {
 	{ "max-queues", required_argument, NULL, OPT_MAX_QUEUES },
 	{ "max-ring-order", required_argument, NULL, 'm' },
 	{ "name", required_argument, NULL, 'n' },
+	{ "persistent", no_argument, NULL, OPT_PERSISTENT },
 	{ "pidfile", required_argument, NULL, 'p' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
@@ -150,6 +153,9 @@ static void take_option(struct options *opt, int c)
 		break;
 	case 'n':
 		add_type(opt, optarg);
+		break;
+	case OPT_PERSISTENT:
+		env->persistent = true;
 		break;
 	case 'p':
 		opt->pidfile = optarg;

@@ -76,6 +76,7 @@ void host_start(struct host *host)
 			.limits = { host->limit_order, 4 },
 			.max_segs = 256,
 			.barrier = true,
+			.persistent = host->persistent,
 			.kernel_dir = host->dir,
 		},
 		.types = { "vbd3", "xenio", "vbd" },

@@ -33,6 +33,7 @@ struct host {
 	bool known[8];  /* domains */
 	unsigned limit_order;
 	unsigned only; /* domain served; SUPERVISE_ANY */
+	bool persistent;
 	uint64_t now_ns;
 };
 

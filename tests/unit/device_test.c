@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/loop.h"
 #include "tests/lib/test.h"
 #include "tests/lib/xenio-host.h"
@@ -196,6 +197,42 @@ static void mode_r_reaches_guest_and_tapdisk(void **state)
 	assert_int_equal(back(host, "feature-discard"), -1);
 	assert_int_equal(stub_last(host_tapdisk(host, 0))->u.ring.flags,
 			 WIRE_RING_RDONLY);
+}
+
+/* A guest's word counts where it was asked for it, and only there. */
+static void persistent_grants_take_both_sides(void **state)
+{
+	static const struct {
+		bool offered;
+		const char *front;
+		uint32_t flags;
+	} cases[] = {
+		{ false, "1", 0 },
+		{ true, NULL, 0 },
+		{ true, "2", 0 },
+		{ true, "1", WIRE_RING_KEEP },
+	};
+	struct host *host = *state;
+
+	stub_disk(host_tapdisk(host, 0), 4096, 0, 4096);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		host_stop(host);
+		host->persistent = cases[i].offered;
+		host_start(host);
+		host_create(host, DOM, DEV + i, "w");
+		host_plug(host, DOM, DEV + i, 0);
+		if (cases[i].front)
+			host_set_front(host, DOM, DEV + i, "feature-persistent",
+				       cases[i].front);
+		host_ring(host, DOM, DEV + i, 8);
+		host_run(host);
+		assert_int_equal(
+			host_back(host, DOM, DEV + i, "feature-persistent"),
+			cases[i].offered);
+		assert_int_equal(host_back(host, DOM, DEV + i, "state"), 4);
+		assert_int_equal(stub_last(host_tapdisk(host, 0))->u.ring.flags,
+				 cases[i].flags);
+	}
 }
 
 static void a_read_only_image_is_announced_so(void **state)
@@ -489,6 +526,7 @@ int main(void)
 		on_host(the_guest_can_read_and_not_write_what_we_made),
 		on_host(mode_r_reaches_guest_and_tapdisk),
 		on_host(a_read_only_image_is_announced_so),
+		on_host(persistent_grants_take_both_sides),
 		on_host(discard_is_offered_only_where_it_may),
 		on_host(an_older_tapdisk_gets_the_older_message),
 		on_host(an_older_tapdisk_is_not_given_a_read_only_disk),
