@@ -5,15 +5,22 @@
  * The one file with variables of its own: where lines go is a property of
  * the process. They are set while it has one thread; a line itself is one
  * write(), so that lines of several threads do not mix.
+ *
+ * syslog(3) waits for a daemon that does not read. The disks of guests would
+ * wait with it, so its socket is written to by ourselves: a line that does not
+ * fit is counted, and the next one that fits is preceded by the count.
  */
 #include "lib/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,7 +32,9 @@
 
 static struct {
 	bool opened;
-	bool to_syslog;
+	int socket; /* descriptor + 1; 0: not to syslog */
+	struct sockaddr_un syslog;
+	atomic_uint lost; /* lines that syslog had no room for */
 	char ident[64];
 	char topics[256]; /* ",ring,vbd,"; "" for none */
 	int file;         /* descriptor + 1; 0 for none */
@@ -38,9 +47,20 @@ void log_open(const char *ident, bool foreground)
 	(void)snprintf(state.ident, sizeof(state.ident), "%s",
 		       ident); /* a name: cut is fine */
 	state.opened = true;
-	state.to_syslog = !foreground;
-	if (state.to_syslog)
-		openlog(state.ident, LOG_PID, LOG_DAEMON);
+	if (!foreground)
+		log_syslog("/dev/log");
+}
+
+void log_syslog(const char *path)
+{
+	if (state.socket)
+		(void)close(state.socket - 1); /* lines only */
+	/* Without one, lines go to stderr. */
+	state.socket = 1 + socket(AF_UNIX,
+				  SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	state.syslog.sun_family = AF_UNIX;
+	(void)snprintf(state.syslog.sun_path, sizeof(state.syslog.sun_path),
+		       "%s", path); /* it fits, or names nothing */
 }
 
 void log_debug_topics(const char *topics)
@@ -131,6 +151,39 @@ static void write_file(const char *line)
 		   now.tv_nsec / 1000000, state.ident, (int)getpid(), line);
 }
 
+/* Not connected: the daemon may come, go and come again. */
+static bool send_line(enum log_level level, const char *line)
+{
+	char buf[LINE_MAX_ + 192], when[32] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+	int len;
+
+	/* As libc has it: in local time, without a year. */
+	if (localtime_r(&now, &tm))
+		(void)strftime(when, sizeof(when), "%h %e %T", &tm);
+	len = snprintf(buf, sizeof(buf), "<%d>%s %s[%d]: %s",
+		       LOG_DAEMON | (int)level, when, state.ident,
+		       (int)getpid(), line);
+	return sendto(state.socket - 1, buf, (size_t)len, MSG_NOSIGNAL,
+		      (struct sockaddr *)&state.syslog,
+		      sizeof(state.syslog)) >= 0;
+}
+
+static void write_syslog(enum log_level level, const char *line)
+{
+	unsigned lost = atomic_exchange(&state.lost, 0);
+	char text[80];
+
+	(void)snprintf(text, sizeof(text),
+		       "%u lines were lost: syslog did not take them",
+		       lost); /* it fits */
+	if (lost && !send_line(LOG_LEVEL_WARN, text))
+		(void)atomic_fetch_add(&state.lost, lost + 1);
+	else if (!send_line(level, line))
+		(void)atomic_fetch_add(&state.lost, 1);
+}
+
 static void say(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_];
@@ -147,8 +200,8 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 		state.trouble = true;
 	if (state.fn)
 		state.fn(level, line);
-	else if (state.to_syslog)
-		syslog((int)level, "%s", line);
+	else if (state.socket)
+		write_syslog(level, line);
 	else if (state.opened)
 		write_line(STDERR_FILENO, "<%d>%s\n", (int)level, line);
 	else

@@ -22,9 +22,13 @@ enum log_level {
 
 /*
  * Start logging as ident. With foreground, to stderr with "<N>" prefixes;
- * else to syslog. Without this call, lines go to stderr as they are.
+ * else to syslog, which is never waited for. Without this call, lines go to
+ * stderr as they are.
  */
 void log_open(const char *ident, bool foreground);
+
+/* For tests: where syslog listens. */
+void log_syslog(const char *path);
 
 /* Comma-separated topics, or "all"; NULL for none. */
 void log_debug_topics(const char *topics);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -124,6 +126,52 @@ static void lines_also_go_to_a_file(void **state)
 	assert_int_equal(log_file("/nowhere/at/all"), -ENOENT);
 }
 
+/* The next line that the daemon gets, or "". */
+static const char *heard(int fd)
+{
+	static char buf[2048];
+	ssize_t n = recv(fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+
+	buf[n > 0 ? n : 0] = '\0';
+	return buf;
+}
+
+static void a_syslog_that_does_not_read_is_not_waited_for(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/blktap-log-XXXXXX";
+	unsigned n, told;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/log",
+		       dir); /* it fits */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	log_set(NULL);
+	log_open("prog", true);
+	log_syslog(addr.sun_path);
+	log_info("nobody is there yet");
+	assert_int_equal(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	log_warn("one\ntwo");
+	/* <daemon|warning>Mmm dd hh:mm:ss prog[pid]: */
+	assert_non_null(strstr(heard(fd), "1 lines were lost"));
+	assert_int_equal(strncmp(heard(fd), "<28>", 4), 0);
+	for (unsigned i = 0; i < 5000; i++)
+		log_info("line %u", i);
+	for (n = 0; strstr(heard(fd), ": line "); n++)
+		;
+	assert_in_range(n, 1, 4999);
+	log_info("again");
+	assert_int_equal(sscanf(strstr(heard(fd), "]: "), "]: %u lines", &told),
+			 1);
+	assert_int_equal(told, 5000 - n);
+	assert_non_null(strstr(heard(fd), "]: again"));
+	(void)close(fd); /* it was a test's */
+	(void)unlink(addr.sun_path);
+	(void)rmdir(dir);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -134,6 +182,7 @@ int main(void)
 		test(only_topics_asked_for_are_debugged),
 		test(a_client_can_cause_only_so_many_lines),
 		test(lines_also_go_to_a_file),
+		test(a_syslog_that_does_not_read_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
