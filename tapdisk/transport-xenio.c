@@ -460,6 +460,9 @@ static int xenio_open(struct channel *ch, const void *arg, struct err *err)
 	rc = blkif_attach(&x->ring, c, err);
 	if (rc)
 		return err_wrap(err, "%s", ch->name);
+	if (c->poll_us)
+		log_info("%s: polling for %u us was asked for and is not done",
+			 ch->name, c->poll_us);
 	entries = ring_entries(x->ring.ring);
 	x->kept = calloc(entries, sizeof(*x->kept));
 	if (!x->kept) {
@@ -519,6 +522,7 @@ static void xenio_stats(const struct channel *ch, struct json *out)
 	json_uint(out, "holds", c->holds);
 	json_uint(out, "copied", c->copied);
 	json_uint(out, "mapped", c->mapped);
+	json_bool(out, "polling", false);
 }
 
 static void xenio_indices(const struct channel *ch, struct ring_indices *out)

@@ -55,8 +55,8 @@ struct blkif_connect {
 	uint32_t grefs[BLKIF_PAGES_MAX];
 	uint32_t port;
 	unsigned max_segs;  /* indirect segments advertised; 0: none */
-	uint32_t poll_us;   /* 0: no polling */
-	uint32_t poll_idle; /* % of idle CPU below which polling is off */
+	uint32_t poll_us;   /* polling is not done, and the log says so */
+	uint32_t poll_idle; /* likewise; % of idle CPU below which it is off */
 	bool cdrom;
 	bool readonly;   /* this client may not write */
 	bool persistent; /* it uses the same pages again: keep them mapped */
