@@ -179,6 +179,8 @@ static void take_conf(struct host *host, const struct conf_disk *disk)
 void host_chains_read(struct host *host)
 {
 	for (size_t i = 0; i < host->vm_count; i++) {
+		if (host->vms[i].problem)
+			continue;
 		for (size_t j = 0; j < host->vms[i].count; j++)
 			take_conf(host, &host->vms[i].disks[j]);
 	}

@@ -79,6 +79,10 @@ static void take_image(struct host *host, struct host_disk *d)
 		number = tapdev_minor(
 			host_node(host, "%s/physical-device-path", d->back));
 	take_params(d, of_tap ? of_tap : params);
+	/* What the kernel serves without a tapdisk are plain bytes. */
+	if (!d->type && d->path && !strcmp(d->kind, "vbd") &&
+	    tapdev_minor(d->path) < 0)
+		d->type = mem_dup("aio");
 	d->tapdisk = find_tapdisk(host, d, number);
 }
 
@@ -118,8 +122,8 @@ static void take_disk(struct host *host, const char *kind, unsigned domid,
 		d->front ? state(host_node(host, "%s/state", d->front)) : -1;
 	take_domain(host, d);
 	take_image(host, d);
-	/* What blkback does not drive any more, ours does. */
-	d->ours = !strcmp(kind, "vbd3") || !strcmp(kind, "xenio") ||
+	/* vbd3 is tapback's too: there the tapdisk tells. */
+	d->ours = !strcmp(kind, "xenio") ||
 		  host_node(host, "%s/xenio-owner", d->back) ||
 		  (d->tapdisk && d->tapdisk->lineage == HOST_OURS);
 }

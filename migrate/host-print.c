@@ -31,10 +31,10 @@ const char *host_what_name(enum host_what what)
 const char *host_lineage_name(enum host_lineage lineage)
 {
 	static const char *const names[] = {
-		[HOST_OURS] = "ours",       [HOST_XEN40] = "xen-4.0",
-		[HOST_XEN42] = "xen-4.2",   [HOST_BT25] = "blktap-2.5",
-		[HOST_XAPI2] = "xapi-2",    [HOST_XAPI3] = "xapi-3",
-		[HOST_UNKNOWN] = "unknown",
+		[HOST_OURS] = "ours",           [HOST_XEN40] = "xen-4.0",
+		[HOST_XEN42] = "xen-4.2",       [HOST_BT25] = "blktap-2.5",
+		[HOST_EARLY3] = "blktap3-2012", [HOST_XAPI2] = "xapi-2",
+		[HOST_XAPI3] = "xapi-3",        [HOST_UNKNOWN] = "unknown",
 	};
 
 	return lineage <= HOST_UNKNOWN ? names[lineage] : "?";

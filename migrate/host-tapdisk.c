@@ -20,6 +20,8 @@
 
 #define LIST "/tap-ctl-list"
 
+#define LINEAGE_MS 2000 /* for one that hangs */
+
 /* Is in every program of ours that talks on a control socket. */
 #define OUR_MARK "BLKTAP_CONTROL_DIR"
 
@@ -204,6 +206,26 @@ static void ask(struct host *host)
 	tapctl_list_free(&disks);
 }
 
+/* What it says itself counts more than its program's name. */
+static void ask_lineage(struct host_tapdisk *t)
+{
+	static const enum host_lineage ours[] = {
+		[WIRE_XS6] = HOST_XAPI2,   [WIRE_EARLY3] = HOST_EARLY3,
+		[WIRE_TAP2] = HOST_BT25,   [WIRE_XEN42] = HOST_XEN42,
+		[WIRE_XEN40] = HOST_XEN40,
+	};
+	enum wire_lineage said;
+
+	if (tapctl_lineage(&said, getenv("BLKTAP_CONTROL_DIR"), t->pid,
+			   LINEAGE_MS, NULL) < 0)
+		return;
+	t->answers = true;
+	if (said != WIRE_OURS)
+		t->lineage = ours[said];
+	else if (t->lineage != HOST_OURS)
+		t->lineage = HOST_XAPI3;
+}
+
 static int by_pid(const void *a, const void *b)
 {
 	return ((const struct host_tapdisk *)a)->pid -
@@ -221,6 +243,8 @@ void host_tapdisks_read(struct host *host)
 	mem_list_free(&names);
 	if (host->live) {
 		ask(host);
+		for (size_t i = 0; i < host->tapdisk_count; i++)
+			ask_lineage(&host->tapdisks[i]);
 	} else {
 		text = host_slurp(host, LIST, NULL);
 		if (text)

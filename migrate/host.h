@@ -74,11 +74,12 @@ struct host_image {
 
 enum host_lineage {
 	HOST_OURS,
-	HOST_XEN40, /* messages of 280 bytes, numbers of their own */
-	HOST_XEN42, /* 280 bytes */
-	HOST_BT25,  /* 536 bytes: blktap 2.0.9x, 2.5, OpenXT */
-	HOST_XAPI2, /* 544 bytes, without blkif */
-	HOST_XAPI3, /* 544 bytes, 3.x and 4.x */
+	HOST_XEN40,  /* messages of 280 bytes, numbers of their own */
+	HOST_XEN42,  /* 280 bytes */
+	HOST_BT25,   /* 536 bytes: blktap 2.0.9x, 2.5, OpenXT */
+	HOST_EARLY3, /* 536 bytes: the first blktap3 */
+	HOST_XAPI2,  /* 544 bytes, without blkif */
+	HOST_XAPI3,  /* 544 bytes, 3.x and 4.x */
 	HOST_UNKNOWN,
 };
 

@@ -159,8 +159,7 @@ static void update(struct plan_maker *m)
 		struct plan_action *a;
 
 		if (!d->vm || d->vm == last || !d->running || !d->new ||
-		    d->verdict == PLAN_MANUAL ||
-		    (d->vm->kind != CONF_XL && d->vm->kind != CONF_XM))
+		    d->verdict == PLAN_MANUAL || d->vm->kind != CONF_XL)
 			continue;
 		last = d->vm;
 		a = add(m, PLAN_UPDATE, d->vm->path,
@@ -226,11 +225,41 @@ static void leftover(struct plan_maker *m, const struct host_item *item)
 	}
 }
 
+static void note(struct plan_maker *m)
+{
+	struct mem_list *notes = &m->plan->notes;
+	const struct host *host = m->host;
+
+	for (size_t i = 0; i < host->item_count; i++) {
+		const struct host_item *item = &host->items[i];
+
+		if (item->what == HOST_SAVE && item->detail &&
+		    strstr(item->path, "/save/"))
+			mem_list_add(notes,
+				     "%s was saved with libxl's tap, which Xen "
+				     "4.13 to 4.18 cannot restore: restore it "
+				     "before an upgrade to these",
+				     item->path);
+		if (item->what == HOST_MODULE_LINE && needs_module(m->plan) &&
+		    !strncmp(item->detail, "blktap", 6))
+			mem_list_add(notes,
+				     "%s:%u stays: disks that stay as they are "
+				     "need the module",
+				     item->path, item->line);
+	}
+	if (converts(m->plan))
+		mem_list_add(notes,
+			     "xl migrate: a guest whose lines change can "
+			     "go only to hosts that understand the new "
+			     "ones; blktap-migrate fleet tells");
+}
+
 void plan_actions_make(struct plan_maker *m)
 {
 	const struct host *host = m->host;
 	bool clean;
 
+	note(m);
 	before(m);
 	configurations(m);
 	update(m);

@@ -76,7 +76,8 @@ static bool cold_only(struct plan_disk *d)
 static void choose(struct plan_maker *m, struct plan_disk *d)
 {
 	bool stopped = !d->running || d->running->ours;
-	bool may = !stopped && !cold_only(d);
+	bool asked = allowed(m, PLAN_LIVE) || allowed(m, PLAN_HOT);
+	bool may = !stopped && asked && !cold_only(d);
 
 	d->verdict = PLAN_COLD;
 	if (may && allowed(m, PLAN_LIVE) && plan_live_fits(m->host, d)) {
@@ -124,6 +125,8 @@ static const char *why_kept(struct plan_maker *m, const struct plan_disk *d)
 		.libvirt = d->vm->kind == CONF_LIBVIRT,
 	};
 
+	if (d->disk->cdrom)
+		return "a cdrom; left alone";
 	switch (worlds_path(m->target, d->disk, &about, NULL)) {
 	case WORLDS_RING:
 		return "is said for ours already";
@@ -242,7 +245,8 @@ void plan_disk_make(struct plan_maker *m, const struct conf_vm *vm,
 void plan_orphan_make(struct plan_maker *m, const struct host_disk *running)
 {
 	bool tap = running->tapdisk || !strcmp(running->kind, "tap") ||
-		   (running->type && !strcmp(running->kind, "vbd"));
+		   !strcmp(running->kind, "vbd3") ||
+		   host_node(m->host, "%s/tapdisk-params", running->back);
 	struct plan_disk *d;
 
 	if (running->ours || (!tap && running->domain))

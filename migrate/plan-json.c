@@ -77,5 +77,6 @@ void plan_json(const struct plan *plan, struct json *json)
 	for (size_t i = 0; i < plan->action_count; i++)
 		put_action(json, &plan->actions[i]);
 	json_end(json);
+	put_list(json, "notes", &plan->notes);
 	json_end(json);
 }

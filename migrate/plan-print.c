@@ -79,6 +79,10 @@ void plan_print(const struct plan *plan)
 		printf("\nTo be done, in this order:\n");
 	for (size_t i = 0; i < plan->action_count; i++)
 		print_action(i + 1, &plan->actions[i]);
+	if (plan->notes.count)
+		printf("\nTo know:\n");
+	for (size_t i = 0; i < plan->notes.count; i++)
+		printf("  %s\n", plan->notes.item[i]);
 	printf("\n");
 	print_count(plan);
 	printf("plan %s\n", plan->hash);

@@ -178,15 +178,19 @@ bool plan_hot_fits(struct plan_disk *d)
 	return true;
 }
 
-static const char *what_it_means(enum worlds_path path)
+static const char *what_it_means(const struct conf_disk *disk,
+				 enum worlds_path path)
 {
+	bool vhd = disk->type && !strcmp(disk->type, "vhd");
+
 	switch (path) {
 	case WORLDS_LOOP:
 		return " (writes that the guest believes safe may be in "
 		       "the page cache)";
 	case WORLDS_QEMU:
-		return " (its own cache mode and locks, and VHDs without "
-		       "batmap)";
+		return vhd ? " (its own cache mode and locks, and it writes "
+			     "VHDs without batmap)"
+			   : " (its own cache mode and locks)";
 	case WORLDS_ERROR:
 		return " (the guest does not start)";
 	case WORLDS_NONE:
@@ -200,13 +204,31 @@ static const char *what_it_means(enum worlds_path path)
 	return "";
 }
 
-/* What becomes of it with the new text: ours, or what it is. */
-static const char *becomes(struct plan_maker *m, const struct plan_disk *d,
-			   const struct worlds_host *about)
+/* One stretch of worlds in which the line takes the same way. */
+static char *tell(const struct plan_maker *m, const struct conf_disk *disk,
+		  char *text, enum worlds_path path, const unsigned span[2])
 {
-	if (d->new)
-		return "the ring";
-	return worlds_path_name(worlds_path(m->target, d->disk, about, NULL));
+	const char *way =
+		path == WORLDS_ERROR ? "refused" : worlds_path_name(path);
+	const char *name = worlds_name((enum worlds_world)span[0]);
+	bool now = span[0] <= (unsigned)m->now && (unsigned)m->now < span[1];
+	const char *verb = now                          ? "is "
+			   : span[0] > (unsigned)m->now ? "would be "
+			   : text                       ? ""
+							: "was ";
+	char *more = mem_printf(
+		"%s%s%s%s %s%s%.*s", text ? text : "", text ? ", " : "", verb,
+		way, text ? "since " : "with ", span[0] ? "Xen " : "",
+		(int)strcspn(name, "-"), name);
+
+	free(text);
+	text = more;
+	if (now) {
+		more = mem_printf("%s%s", text, what_it_means(disk, path));
+		free(text);
+		text = more;
+	}
+	return text;
 }
 
 void plan_changes(struct plan_maker *m, struct plan_disk *d)
@@ -219,30 +241,27 @@ void plan_changes(struct plan_maker *m, struct plan_disk *d)
 		.hvm = d->vm->hvm,
 		.libvirt = d->vm->kind == CONF_LIBVIRT,
 	};
-	enum worlds_path last = WORLDS_NONE, path;
-	cleanup_free char *text = NULL;
-	unsigned changes = 0;
+	enum worlds_path path[WORLDS_COUNT];
+	unsigned end = (unsigned)m->target, spans = 0;
+	char *text = NULL;
 
-	for (unsigned w = 0; w <= (unsigned)m->now; w++) {
-		const char *name = worlds_name((enum worlds_world)w);
-		char *more;
-
-		about.module = w < (unsigned)m->now || m->host->module;
-		path = worlds_path((enum worlds_world)w, d->disk, &about, NULL);
-		if (path == WORLDS_NONE || path == last)
-			continue;
-		more = text ? mem_printf("%s, %s since Xen %.*s", text,
-					 worlds_path_name(path),
-					 (int)strcspn(name, "-"), name)
-			    : mem_printf("was %s with %s%s",
-					 worlds_path_name(path),
-					 w ? "Xen " : "", name);
-		free(text);
-		text = more;
-		changes += last != WORLDS_NONE;
-		last = path;
+	for (unsigned w = 0; w <= end; w++) {
+		about.module = w != (unsigned)m->now || m->host->module;
+		path[w] = worlds_path((enum worlds_world)w, d->disk, &about,
+				      NULL);
 	}
-	if (changes)
-		mem_list_add(&d->changes, "%s%s; becomes %s", text,
-			     what_it_means(last), becomes(m, d, &about));
+	for (unsigned w = 0, next; w <= end; w = next) {
+		for (next = w + 1; next <= end && (path[next] == path[w] ||
+						   path[next] == WORLDS_NONE);)
+			next++;
+		if (path[w] == WORLDS_NONE)
+			continue;
+		text = tell(m, d->disk, text, path[w],
+			    (const unsigned[]){ w, next });
+		spans++;
+	}
+	if (spans > 1)
+		mem_list_add(&d->changes, "%s; %s", text,
+			     d->new ? "becomes ring" : "left as it is");
+	free(text);
 }

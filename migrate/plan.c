@@ -34,6 +34,7 @@ void plan_free(struct plan *plan)
 	free(plan->disks);
 	free(plan->actions);
 	mem_list_free(&plan->refused);
+	mem_list_free(&plan->notes);
 	*plan = (struct plan){ 0 };
 }
 

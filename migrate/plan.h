@@ -81,6 +81,7 @@ struct plan {
 	struct plan_action *actions;
 	size_t action_count;
 	struct mem_list refused; /* the whole host: nothing may be applied */
+	struct mem_list notes;   /* for whoever does the rest by hand */
 	struct plan_options options;
 	char hash[65]; /* hexadecimal */
 };
