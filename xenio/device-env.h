@@ -24,6 +24,9 @@ struct device_env {
 	unsigned max_segs;           /* likewise, of an indirect request */
 	bool barrier;                /* likewise */
 	bool persistent;             /* likewise, grants */
+	const char *opener;          /* starts and ends tapdisks of disks of
+					type "vbd" that carry no marker, see
+					device-open.c; NULL: nobody does */
 	const char *kernel_dir;      /* of the kernel's backend devices, in
 					sysfs; NULL: the usual one */
 };

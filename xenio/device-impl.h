@@ -45,6 +45,9 @@ struct device {
 	uint64_t since_ns;  /* a request waits; 0: none does */
 	bool warned;        /* of a driver of the kernel's */
 	bool taking;        /* this exchange takes over */
+	struct watch child; /* pidfd of the opener; -1: none runs */
+	pid_t child_pid;
+	bool opening;
 
 	struct xenbus_view view; /* as last looked at */
 	struct xenbus_self self;
@@ -87,6 +90,12 @@ void device_link_down(struct device *dev);
 void device_link_resize(struct device *dev);
 void device_link_forget(struct device *dev);
 void device_link_again(struct device *dev); /* the step that failed */
+
+/* device-open.c: the opener is run; forget: what it does is its own affair. */
+void device_open_init(struct device *dev);
+void device_open_learn(struct device *dev);
+void device_open_run(struct device *dev, bool open);
+void device_open_forget(struct device *dev);
 
 /*
  * device-mark.c: disks that are, or were, a kernel backend's. driven: whether

@@ -238,6 +238,10 @@ static void act(struct device *dev, enum xenbus_action action)
 	case XENBUS_DELETE:
 		wrote(dev, device_store_delete(dev));
 		break;
+	case XENBUS_OPEN:
+	case XENBUS_SHUT:
+		device_open_run(dev, action == XENBUS_OPEN);
+		break;
 	case XENBUS_AWAIT:
 		device_mark_await(dev);
 		break;
@@ -304,6 +308,7 @@ static void look(struct timer *t)
 	}
 	learn(dev);
 	device_mark_learn(dev);
+	device_open_learn(dev);
 	action = xenbus_next(&dev->view, &dev->self);
 	log_debug("xenbus", "%s: B %d F %d%s online %d link %d: action %d",
 		  dev->name, (int)dev->view.back, (int)dev->view.front,
@@ -328,6 +333,7 @@ int device_new(struct device **out, const struct device_env *env,
 	dev->self.deletes = env->domid != 0;
 	device_link_init(dev);
 	device_mark_init(dev);
+	device_open_init(dev);
 	(void)snprintf(dev->name, sizeof(dev->name), "%s/%u/%u", id->type,
 		       id->domid, id->devid);
 	if ((size_t)snprintf(dev->back, sizeof(dev->back),
@@ -347,6 +353,7 @@ void device_free(struct device *dev)
 		return;
 	loop_untimer(&dev->look);
 	device_link_forget(dev);
+	device_open_forget(dev);
 	device_store_unwatch(dev);
 	free(dev);
 }

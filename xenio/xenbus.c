@@ -326,6 +326,8 @@ static enum xenbus_action next_shut(const struct xenbus_view *view,
 {
 	if (self->link != XENBUS_LINK_NONE)
 		return XENBUS_DROP;
+	if (self->opened)
+		return XENBUS_SHUT;
 	if (view->back != XENBUS_CLOSED)
 		return XENBUS_END;
 	if (self->deletes && !view->online)
@@ -377,8 +379,10 @@ static enum xenbus_action next_ring(const struct xenbus_view *view,
 		return next_up(view, self);
 	if (self->failed)
 		return XENBUS_CLOSE;
-	if (!view->hotplugged || !view->tapdisk)
+	if (!view->hotplugged)
 		return XENBUS_NOTHING;
+	if (!view->tapdisk)
+		return self->opens ? XENBUS_OPEN : XENBUS_NOTHING;
 	/* Served by the kernel, or by nobody: that is for a takeover. */
 	if (view->want == XENBUS_WANT_SERVE && view->back == XENBUS_CONNECTED &&
 	    (view->said == XENBUS_SAID_NOTHING ||
@@ -461,7 +465,8 @@ enum xenbus_action xenbus_next(const struct xenbus_view *view,
 	if (self->link == XENBUS_LINK_BUSY)
 		return XENBUS_NOTHING;
 	if (!view->present)
-		return unless_linked(self, XENBUS_FORGET);
+		return unless_linked(self, self->opened ? XENBUS_SHUT
+							: XENBUS_FORGET);
 	if (self->driven)
 		return XENBUS_AWAIT;
 	if (!view->online || view->back == XENBUS_CLOSING)

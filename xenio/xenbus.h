@@ -235,6 +235,8 @@ struct xenbus_self {
 	bool ring_changed; /* F's ring is not the one that is served */
 	bool deletes;      /* nobody but us removes B: a driver domain */
 	bool driven;       /* a driver of the kernel's is bound to it */
+	bool opens;        /* we start its tapdisk, as nobody else does */
+	bool opened;       /* and did */
 };
 
 enum xenbus_action {
@@ -248,6 +250,8 @@ enum xenbus_action {
 	XENBUS_DROP,      /* have tapdisk give the ring up */
 	XENBUS_END,       /* B 6 */
 	XENBUS_DELETE,    /* remove B */
+	XENBUS_OPEN,      /* start a tapdisk */
+	XENBUS_SHUT,      /* have it end */
 	XENBUS_AWAIT,     /* wait for the kernel's driver to go */
 	XENBUS_REFUSE,    /* not as it has to be for a takeover */
 	XENBUS_BOUND,     /* say so: the ring was taken over */

@@ -29,6 +29,7 @@
 #define PIDFILE    "/run/xenio.pid"
 #define TAPBACK    "/run/tapback.pid"
 #define BLKBACK    "/sys/bus/xen-backend/drivers/vbd"
+#define OPENER     "/etc/xen/scripts/block-xenio"
 #define MAX_QUEUES 4
 
 struct options {
@@ -37,6 +38,7 @@ struct options {
 	const char *debug;
 	bool foreground;
 	bool check;
+	bool all;
 };
 
 static void usage(FILE *out)
@@ -45,6 +47,8 @@ static void usage(FILE *out)
 		"usage: xenio [-bdDfhvV] [-m ORDER] [-n NAME] [-p FILE] "
 		"[-x DOMID]\n"
 		"  -b, --nobarrier           do not advertise write barriers\n"
+		"      --all                 serve all disks, as on a host "
+		"without xen-blkback\n"
 		"      --check               say what of Xen is missing, exit\n"
 		"      --control-dir DIR     where tapdisks listen\n"
 		"  -d, -D, --debug           stay in the foreground, log to "
@@ -67,7 +71,8 @@ static void usage(FILE *out)
 }
 
 enum {
-	OPT_CHECK = 256,
+	OPT_ALL = 256,
+	OPT_CHECK,
 	OPT_CONTROL_DIR,
 	OPT_MAX_INDIRECT,
 	OPT_MAX_QUEUES,
@@ -76,6 +81,7 @@ enum {
 
 static const struct option long_options[] = {
 	{ "nobarrier", no_argument, NULL, 'b' },
+	{ "all", no_argument, NULL, OPT_ALL },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "control-dir", required_argument, NULL, OPT_CONTROL_DIR },
 	{ "debug", no_argument, NULL, 'd' },
@@ -124,6 +130,9 @@ static void take_option(struct options *opt, int c)
 	switch (c) {
 	case 'b':
 		env->barrier = false;
+		break;
+	case OPT_ALL:
+		opt->all = true;
 		break;
 	case OPT_CHECK:
 		opt->check = true;
@@ -186,11 +195,13 @@ static void take_options(struct options *opt, int argc, char **argv)
 		usage(stderr);
 		exit(2);
 	}
+	if (opt->all)
+		opt->sv.env.opener = OPENER;
 	if (!opt->sv.ntypes) {
 		add_type(opt, "vbd3");
 		add_type(opt, "xenio");
 		add_type(opt, "vbd");
-		opt->sv.marked[opt->sv.ntypes - 1] = true;
+		opt->sv.marked[opt->sv.ntypes - 1] = !opt->all;
 	}
 	if (!opt->pidfile && !opt->foreground)
 		opt->pidfile = PIDFILE;

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	       view.front <= XENBUS_RECONFIGURED);
 	assert(!view.tapdisk || (view.pid > 0 && view.minor >= 0));
 	assert(!view.cdrom || view.readonly);
-	for (unsigned i = 0; i < 4 * 32; i++) {
+	for (unsigned i = 0; i < 4 * 128; i++) {
 		const struct xenbus_self self = {
 			.link = (enum xenbus_link)(i % 4),
 			.front_seen = i & 4,
@@ -80,6 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.ring_changed = i & 16,
 			.deletes = i & 32,
 			.driven = i & 64,
+			.opens = i & 128,
+			.opened = i & 256,
 		};
 		enum xenbus_action action = xenbus_next(&view, &self);
 

@@ -78,10 +78,11 @@ void host_start(struct host *host)
 			.barrier = true,
 			.persistent = host->persistent,
 			.kernel_dir = host->dir,
+			.opener = host->opener,
 		},
 		.types = { "vbd3", "xenio", "vbd" },
 		.ntypes = 3,
-		.marked = { [2] = true },
+		.marked = { [2] = !host->opener },
 		.only = host->only,
 	};
 

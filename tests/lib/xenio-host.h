@@ -32,8 +32,9 @@ struct host {
 	unsigned domid; /* the daemon's */
 	bool known[8];  /* domains */
 	unsigned limit_order;
-	unsigned only; /* domain served; SUPERVISE_ANY */
 	bool persistent;
+	unsigned only;      /* domain served; SUPERVISE_ANY */
+	const char *opener; /* all of "vbd" is served with it, not the marked */
 	uint64_t now_ns;
 };
 

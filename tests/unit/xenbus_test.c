@@ -24,7 +24,9 @@
 #define RESIZE  64u
 #define NO_DISK 128u /* no pid and minor */
 #define DRIVEN  256u /* the kernel's driver is bound */
-#define FLAGS   512u
+#define OPENS   512u /* we start the tapdisk */
+#define OPENED  1024u
+#define FLAGS   2048u
 #define NO_MARK ""
 
 #define SERVE    "serve"
@@ -136,6 +138,16 @@ static const struct row table[] = {
 	{ "failed, said", 5, 3, NONE, FAILED, XENBUS_NOTHING },
 	{ "failed, F closed", 5, 6, NONE, FAILED, XENBUS_END },
 
+	/* Where nobody but us starts a tapdisk. */
+	{ "to open", 2, 3, NONE, OPENS | NO_DISK, XENBUS_OPEN },
+	{ "not yet", 2, 1, NONE, OPENS | NO_DISK, XENBUS_NOTHING },
+	{ "no script", 2, 3, NONE, OPENS | NO_DISK | UNREADY, XENBUS_NOTHING },
+	{ "opened", 2, 3, NONE, OPENS | OPENED, XENBUS_CONNECT },
+	{ "to shut", 5, 6, NONE, OPENS | OPENED, XENBUS_SHUT },
+	{ "shut", 5, 6, NONE, OPENS | NO_DISK, XENBUS_END },
+	{ "served, gone", GONE, GONE, UP, OPENS | OPENED, XENBUS_DROP },
+	{ "opened, gone", GONE, GONE, NONE, OPENS | OPENED, XENBUS_SHUT },
+
 	/* Nothing that anybody does. */
 	{ "F reconfigures", 4, 7, UP, 0, XENBUS_NOTHING },
 	{ "F at 8", 2, 8, NONE, 0, XENBUS_NOTHING },
@@ -207,6 +219,8 @@ static enum xenbus_action act(const struct marked_row *m)
 		.ring_changed = row->flags & CHANGED,
 		.deletes = row->flags & DOMU,
 		.driven = row->flags & DRIVEN,
+		.opens = row->flags & OPENS,
+		.opened = row->flags & OPENED,
 	};
 	char back[8], front[8];
 	struct xenbus_nodes nodes = { { NULL } };
@@ -272,6 +286,12 @@ static bool settle(struct marked_row *m)
 	case XENBUS_NOTHING:
 	case XENBUS_FORGET:
 		return true;
+	case XENBUS_OPEN:
+		row->flags = (row->flags & ~NO_DISK) | OPENED;
+		break;
+	case XENBUS_SHUT:
+		row->flags = (row->flags & ~OPENED) | NO_DISK;
+		break;
 	case XENBUS_AWAIT:
 		row->flags &= ~DRIVEN;
 		break;
@@ -343,7 +363,7 @@ static struct marked_row nth_row(unsigned i, const enum xenbus_link links[3])
 static void every_state_comes_to_rest_in_a_few_steps(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < ROWS; i += 101) {
+	for (unsigned i = 0; i < ROWS; i += 331) {
 		const enum xenbus_link links[] = { NONE, UNSURE, UP };
 		struct marked_row m = nth_row(i, links);
 		int steps = 0;
@@ -358,7 +378,7 @@ static void every_state_comes_to_rest_in_a_few_steps(void **state)
 static void closed_is_never_said_with_a_ring(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < ROWS; i += 101) {
+	for (unsigned i = 0; i < ROWS; i += 331) {
 		const enum xenbus_link links[] = { UNSURE, BUSY, UP };
 		const struct marked_row m = nth_row(i, links);
 		enum xenbus_action action = act(&m);
@@ -375,7 +395,7 @@ static void closed_is_never_said_with_a_ring(void **state)
 static void nothing_is_done_to_what_is_the_kernels(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < ROWS; i += 101) {
+	for (unsigned i = 0; i < ROWS; i += 331) {
 		const enum xenbus_link links[] = { NONE, UNSURE, UP };
 		const struct marked_row m = nth_row(i, links);
 		bool ours = !m.want || *m.want;
@@ -385,6 +405,7 @@ static void nothing_is_done_to_what_is_the_kernels(void **state)
 			continue;
 		action = act(&m);
 		assert_true(action == XENBUS_DROP || action == XENBUS_FORGET ||
+			    action == XENBUS_SHUT ||
 			    (ours && action == XENBUS_AWAIT));
 	}
 }
@@ -393,7 +414,7 @@ static void nothing_is_done_to_what_is_the_kernels(void **state)
 static void a_takeover_and_a_release_write_no_state(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < ROWS; i += 101) {
+	for (unsigned i = 0; i < ROWS; i += 331) {
 		const enum xenbus_link links[] = { NONE, UNSURE, UP };
 		const struct marked_row m = nth_row(i, links);
 		enum xenbus_action action;
