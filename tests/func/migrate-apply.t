@@ -103,12 +103,17 @@ is "the module is listed no more" "$(cat tree/etc/modules)" "loop
 #blktap-migrate# blktap
 # end"
 ok "the old daemon is not started" test ! -L tree/etc/rc2.d/S20blktapctrl
+ok "verify finds it as it was left" blktap-migrate verify --root tree
 is "a second plan has nothing to do" "$(apply tree 2>&1)" "nothing is to be done"
 ok "resume has nothing to do" blktap-migrate resume --root tree
 
 fails_with 2 "rollback without --yes does nothing" blktap-migrate rollback \
 	--root tree
 echo '# by hand' >>tree/etc/xen/two.cfg
+said=$(blktap-migrate verify --root tree)
+is "verify sees what somebody has changed: status" $? 2
+like "verify sees what somebody has changed" "$said" \
+	'BAD .*two.cfg: somebody has changed it'
 said=$(blktap-migrate rollback --root tree --yes 2>&1)
 is "rollback stops at what somebody has changed: status" $? 4
 like "rollback stops at what somebody has changed: the reason" "$said" \
@@ -117,6 +122,7 @@ fails_with 2 "apply waits for it" apply tree
 sed -i '$d' tree/etc/xen/two.cfg
 ok "rollback goes on" blktap-migrate rollback --root tree --yes
 is "all is as it was" "$(listing tree times)" "$before"
+ok "verify finds it as it was" blktap-migrate verify --root tree
 ok "rollback once more does nothing" blktap-migrate rollback --root tree --yes
 has "its state is told as JSON" \
 	"$(blktap-migrate resume --root tree --json)" '"state": "rolled back"'
