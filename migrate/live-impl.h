@@ -13,6 +13,7 @@
 #define LIVE_OWNER  "xenio-owner"
 #define LIVE_STATUS "xenio-status"
 #define LIVE_LIMIT  "xenio-limit-ms"
+#define LIVE_ENDS   "xenio-ends" /* ours goes with the disk */
 
 struct live {
 	const struct live_env *env;

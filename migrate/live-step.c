@@ -171,7 +171,9 @@ static int tapdisk_act(struct live *l, struct err *err)
 {
 	struct live_tap tap = { .pid = -1, .minor = -1 };
 	char pid[16], minor[16];
-	const struct pair pairs[] = { { "pid", pid }, { "minor", minor } };
+	const struct pair pairs[] = { { "pid", pid },
+				      { "minor", minor },
+				      { LIVE_ENDS, "1" } };
 	struct err ignored;
 	int rc = l->env->ops->start(l->env->arg, &tap, err);
 
@@ -181,7 +183,7 @@ static int tapdisk_act(struct live *l, struct err *err)
 	(void)snprintf(minor, sizeof(minor), "%d", tap.minor); /* it fits */
 	rc = try_image(l, &tap, err);
 	if (!rc)
-		rc = put_pairs(l, pairs, 2, err);
+		rc = put_pairs(l, pairs, 3, err);
 	if (rc < 0)
 		(void)l->env->ops->stop(l->env->arg, &tap,
 					&ignored); /* rc says */
@@ -191,7 +193,8 @@ static int tapdisk_act(struct live *l, struct err *err)
 static int tapdisk_undo(struct live *l, struct err *err)
 {
 	static const struct pair none[] = { { "pid", NULL },
-					    { "minor", NULL } };
+					    { "minor", NULL },
+					    { LIVE_ENDS, NULL } };
 	struct live_tap tap;
 	int rc = live_tap_ours(l, &tap);
 
@@ -200,7 +203,7 @@ static int tapdisk_undo(struct live *l, struct err *err)
 			       l->name);
 	if (tap.minor >= 0)
 		rc = l->env->ops->stop(l->env->arg, &tap, err);
-	return rc < 0 ? rc : put_pairs(l, none, 2, err);
+	return rc < 0 ? rc : put_pairs(l, none, 3, err);
 }
 
 /* --- unbind --------------------------------------------------------------- */

@@ -22,6 +22,8 @@ enum device_step {
 	DEVICE_UNDO,       /* it failed: away with what was connected */
 	DEVICE_DISCONNECT, /* the ring is no longer wanted */
 	DEVICE_RESIZE,     /* the size, again */
+	DEVICE_CLOSE,      /* the tapdisk goes with the disk */
+	DEVICE_DETACH,     /* and with this it ends */
 };
 
 struct device {
@@ -65,6 +67,7 @@ struct device {
 	enum xenbus_link before; /* the first step */
 	unsigned queue;
 	bool ours;      /* it knows the messages from 64 up */
+	bool ends;      /* as the view had it while there was a B */
 	bool tried;     /* DEVICE_RECONNECT was done */
 	bool replied;   /* in this exchange */
 	struct err why; /* of DEVICE_UNDO */

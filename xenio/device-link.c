@@ -67,10 +67,28 @@ static void link_fails(struct device *dev, enum xenbus_link link,
 	device_fail(dev, &copy);
 }
 
+static void free_minor(struct device *dev)
+{
+	struct err why;
+
+	if (tapctl_free(dev->env->control_dir, dev->minor, &why) < 0)
+		log_limited(&dev->limit, "%s: minor %d: %s", dev->name,
+			    dev->minor, why.msg);
+	dev->ends = false;
+	link_ends(dev, XENBUS_LINK_NONE);
+}
+
+static bool is_ending(const struct device *dev)
+{
+	return dev->self.link == XENBUS_LINK_BUSY &&
+	       (dev->step == DEVICE_CLOSE || dev->step == DEVICE_DETACH);
+}
+
 /* Its end ends its I/O too: nothing is in flight any more. */
 static void tapdisk_died(struct watch *w, uint32_t events)
 {
 	struct device *dev = container_of(w, struct device, death);
+	bool ending = is_ending(dev);
 	bool served = dev->self.link == XENBUS_LINK_UP ||
 		      (dev->self.link == XENBUS_LINK_BUSY &&
 		       (dev->step != DEVICE_DISCONNECT ||
@@ -80,7 +98,9 @@ static void tapdisk_died(struct watch *w, uint32_t events)
 	(void)events;
 	(void)err_set(&why, -ESRCH, "tapdisk %d has ended", (int)dev->pid);
 	device_link_forget(dev);
-	if (served)
+	if (ending)
+		free_minor(dev);
+	else if (served)
 		link_fails(dev, XENBUS_LINK_NONE, &why);
 	else
 		link_ends(dev, XENBUS_LINK_NONE);
@@ -139,6 +159,12 @@ static void fill(const struct device *dev, struct wire_msg *msg)
 	case DEVICE_RESIZE:
 		msg->type = WIRE_DISK_INFO;
 		return;
+	case DEVICE_CLOSE:
+		msg->type = WIRE_CLOSE;
+		return;
+	case DEVICE_DETACH:
+		msg->type = WIRE_DETACH;
+		return;
 	case DEVICE_CONNECT:
 		fill_ring(dev, msg);
 		break;
@@ -176,10 +202,33 @@ static bool nobody(const struct device *dev, int error)
 	       dev->death.fd < 0;
 }
 
+/*
+ * A tapdisk that was started for this disk by a tool that is gone, and that
+ * no hotplug script knows, ends with the disk.
+ */
+static bool is_last(const struct device *dev)
+{
+	return dev->ends && (dev->view.gone || !dev->view.online);
+}
+
+static void ended_close(struct device *dev, int error, const struct err *err)
+{
+	if (error < 0 && !nobody(dev, error))
+		log_limited(&dev->limit, "%s: tapdisk %d does not end: %s",
+			    dev->name, (int)dev->pid, err->msg);
+	if (error == 0 && dev->step == DEVICE_CLOSE)
+		send_step(dev, DEVICE_DETACH);
+	else
+		free_minor(dev);
+}
+
 static void ended_down(struct device *dev, int error, const struct err *err)
 {
 	if (error == 0 || nobody(dev, error)) {
-		link_ends(dev, XENBUS_LINK_NONE);
+		if (is_last(dev))
+			send_step(dev, DEVICE_CLOSE);
+		else
+			link_ends(dev, XENBUS_LINK_NONE);
 		return;
 	}
 	log_limited(&dev->limit, "%s: tapdisk %d keeps the ring: %s", dev->name,
@@ -307,6 +356,10 @@ static void ended(struct device *dev, int error, const struct err *err)
 		break;
 	case DEVICE_RESIZE:
 		ended_resize(dev, error, err);
+		break;
+	case DEVICE_CLOSE:
+	case DEVICE_DETACH:
+		ended_close(dev, error, err);
 		break;
 	}
 }

@@ -276,6 +276,8 @@ static void learn(struct device *dev)
 	if (!dev->met && view->present && view->back != XENBUS_INITIALISING)
 		self->link = XENBUS_LINK_UNSURE;
 	dev->met = true;
+	if (view->present)
+		dev->ends = view->ends;
 	self->ring_changed =
 		dev->offer_error == 0 &&
 		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */

@@ -29,6 +29,7 @@ const struct xenbus_key_name xenbus_key_names[XENBUS_KEYS] = {
 	[XENBUS_B_OWNER] = { XENBUS_OWNER, false, true },
 	[XENBUS_B_STATUS] = { XENBUS_STATUS, false, true },
 	[XENBUS_B_LIMIT] = { "xenio-limit-ms", false, true },
+	[XENBUS_B_ENDS] = { "xenio-ends", false, true },
 	[XENBUS_B_SECTORS] = { "sectors", false, true },
 	[XENBUS_B_SECTOR_SIZE] = { "sector-size", false, true },
 	[XENBUS_B_INFO] = { "info", false, true },
@@ -152,6 +153,8 @@ static void look_marker(struct xenbus_view *out,
 	out->said = look_said(v[XENBUS_B_STATUS]);
 	out->limit_ms =
 		(uint32_t)number(v[XENBUS_B_LIMIT], 3600000, XENBUS_LIMIT_MS);
+	out->ends = number(v[XENBUS_B_ENDS], 1, 0) != 0;
+	out->gone = !v[XENBUS_B_FRONTEND];
 	out->sectors = number(v[XENBUS_B_SECTORS], UINT64_MAX / 512, 0);
 	out->sector_size =
 		(uint32_t)number(v[XENBUS_B_SECTOR_SIZE], UINT32_MAX, 512);

@@ -86,6 +86,7 @@ enum xenbus_key {
 	XENBUS_B_OWNER,
 	XENBUS_B_STATUS,
 	XENBUS_B_LIMIT,
+	XENBUS_B_ENDS,
 	XENBUS_B_SECTORS,
 	XENBUS_B_SECTOR_SIZE,
 	XENBUS_B_INFO,
@@ -162,6 +163,8 @@ struct xenbus_view {
 	enum xenbus_want want;
 	enum xenbus_status said;
 	uint32_t limit_ms; /* of waiting for the kernel to let go */
+	bool ends;         /* the tapdisk goes with the disk */
+	bool gone;         /* B is no more, marker or not */
 	uint64_t sectors;  /* as B says them; 0: it does not */
 	uint32_t sector_size;
 	uint32_t info;

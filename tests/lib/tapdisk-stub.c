@@ -171,6 +171,8 @@ static void handle(struct conn *conn, const struct wire_msg *msg)
 	} else if (msg->type == WIRE_CONNECT ||
 		   msg->type == WIRE_CONNECT_QUEUE) {
 		answer_connect(conn, msg);
+	} else if (msg->type == WIRE_CLOSE || msg->type == WIRE_DETACH) {
+		answer(conn, msg, stub_rings(stub) ? EBUSY : 0);
 	} else {
 		answer(conn, msg, EINVAL);
 	}

@@ -52,6 +52,7 @@ static void blkback_serves(struct world *w)
 	node_is(w, "kthread-pid", NULL);
 	node_is(w, "pid", NULL);
 	node_is(w, "minor", NULL);
+	node_is(w, "xenio-ends", NULL);
 	assert_true(w->writers_most <= 1);
 }
 
