@@ -52,34 +52,50 @@ static const struct option longs[] = {
 	{ 0 },
 };
 
-/* What a command must take for an option to be allowed; 0: all do. */
+/* A command takes an option for one of these bits, and for none of those. */
 static const struct {
 	enum opt option;
-	unsigned takes;
+	unsigned takes; /* 0: any command */
+	unsigned not ;
 	const char *usage;
 } takes[] = {
-	{ OPT_ROOT, 0, "[--root DIR]" },
-	{ OPT_JSON, 0, "[--json]" },
-	{ OPT_ALLOW, CMD_PLAN, "[--allow VERDICTS]" },
-	{ OPT_INCLUDE_FILE, CMD_PLAN, "[--include-file]" },
-	{ OPT_SHARED, CMD_PLAN, "[--shared]" },
-	{ OPT_QCOW, CMD_PLAN, "[--qcow-script]" },
-	{ OPT_LEFTOVERS, CMD_PLAN, "[--leftovers]" },
-	{ OPT_TARGET, CMD_PLAN, "[--target VERSION]" },
-	{ OPT_PLAN, CMD_HASH, "[--plan HASH]" },
-	{ OPT_ID, CMD_ID, "[--id ID]" },
-	{ OPT_YES, CMD_YES, "[--yes]" },
-	{ OPT_RANGES, CMD_RANGES, "[--ranges N]" },
+	{ OPT_ROOT, 0, CMD_FILES | CMD_DISK, "[--root DIR]" },
+	{ OPT_JSON, 0, CMD_DISK, "[--json]" },
+	{ OPT_ALLOW, CMD_PLAN, 0, "[--allow VERDICTS]" },
+	{ OPT_INCLUDE_FILE, CMD_PLAN, 0, "[--include-file]" },
+	{ OPT_SHARED, CMD_PLAN, 0, "[--shared]" },
+	{ OPT_QCOW, CMD_PLAN, 0, "[--qcow-script]" },
+	{ OPT_LEFTOVERS, CMD_PLAN, 0, "[--leftovers]" },
+	{ OPT_TARGET, CMD_PLAN, 0, "[--target VERSION]" },
+	{ OPT_PLAN, CMD_HASH, 0, "[--plan HASH]" },
+	{ OPT_ID, CMD_ID, 0, "[--id ID]" },
+	{ OPT_YES, CMD_YES, 0, "[--yes]" },
+	{ OPT_RANGES, CMD_RANGES, 0, "[--ranges N]" },
 };
+
+static bool allowed(const struct cmd *cmd, enum opt option)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(takes); i++) {
+		if (takes[i].option == option)
+			return !(cmd->takes & takes[i].not ) &&
+			       (!takes[i].takes ||
+				(cmd->takes & takes[i].takes));
+	}
+	return true;
+}
 
 static void usage_of(FILE *to, const struct cmd *cmd)
 {
 	(void)fprintf(to, "usage: blktap-migrate %s", cmd->name);
 	for (size_t i = 0; i < ARRAY_SIZE(takes); i++) {
-		if (!takes[i].takes || (cmd->takes & takes[i].takes))
+		if (allowed(cmd, takes[i].option))
 			(void)fprintf(to, " %s", takes[i].usage);
 	}
-	(void)fprintf(to, "%s\n", cmd->takes & CMD_FILES ? " FILE..." : "");
+	if (cmd->takes & CMD_FILES)
+		(void)fprintf(to, " FILE...");
+	if (cmd->takes & CMD_DISK)
+		(void)fprintf(to, " DOMID DEVID [TYPE:PATH]");
+	(void)fprintf(to, "\n");
 }
 
 static void usage(FILE *to)
@@ -188,35 +204,27 @@ static int set_option(struct cmd_args *args, enum opt option, const char *value,
 	return 0;
 }
 
-static bool allowed(const struct cmd *cmd, enum opt option)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(takes); i++) {
-		if (takes[i].option == option)
-			return !takes[i].takes || (cmd->takes & takes[i].takes);
-	}
-	return true;
-}
-
 /* 1: help was wanted. */
 static int parse(const struct cmd *cmd, struct cmd_args *args, int argc,
 		 char **argv, struct err *err)
 {
+	int index = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "h", longs, &index)) != -1) {
 		if (c == OPT_HELP)
 			return 1;
 		if (c == '?')
 			return -EINVAL;
 		if (!allowed(cmd, (enum opt)c))
-			return err_set(err, -EINVAL, "%s does not take %s",
-				       cmd->name, argv[optind - 1]);
+			return err_set(err, -EINVAL, "%s does not take --%s",
+				       cmd->name, longs[index].name);
 		if (set_option(args, (enum opt)c, optarg, err) < 0)
 			return -EINVAL;
 	}
 	args->argc = argc - optind;
 	args->argv = argv + optind;
-	if (!(cmd->takes & CMD_FILES) && args->argc)
+	if (!(cmd->takes & (CMD_FILES | CMD_DISK)) && args->argc)
 		return err_set(err, -EINVAL, "%s: one word too many",
 			       args->argv[0]);
 	if ((cmd->takes & CMD_FILES) && !args->argc)

@@ -106,5 +106,5 @@ static enum cmd_status run_give(const struct cmd_args *args, struct err *err)
 	return run(args, err, give);
 }
 
-const struct cmd cmd_takeover = { "takeover", CMD_YES | CMD_FILES, run_take };
-const struct cmd cmd_giveback = { "giveback", CMD_YES | CMD_FILES, run_give };
+const struct cmd cmd_takeover = { "takeover", CMD_YES | CMD_DISK, run_take };
+const struct cmd cmd_giveback = { "giveback", CMD_YES | CMD_DISK, run_give };

@@ -41,7 +41,8 @@ struct cmd_args {
 #define CMD_ID     (1u << 2) /* --id ID */
 #define CMD_YES    (1u << 3) /* --yes */
 #define CMD_RANGES (1u << 4) /* --ranges N */
-#define CMD_FILES  (1u << 5) /* FILE... */
+#define CMD_FILES  (1u << 5) /* FILE..., and so no --root */
+#define CMD_DISK   (1u << 6) /* DOMID DEVID [TYPE:PATH], of this machine */
 
 struct cmd {
 	const char *name;
