@@ -12,6 +12,12 @@ wait_gone() { # PID: until it is gone, at most 60 s
 	for _ in $(seq 600); do [ -d "/proc/$1" ] || return 0; sleep 0.1; done
 	return 1
 }
+write_files() { # FROM TO: fsync-heavy; prints their sums
+	for i in $(seq "$1" "$2"); do
+		dd if=/dev/urandom of=/mnt/f$i bs=64k count=4 conv=fsync \
+			2>/dev/null && sha256sum /mnt/f$i || return 1
+	done
+}
 
 mkdir -p /run /var/log/blktap $img /mnt
 ip link set lo up 2>/dev/null
@@ -44,11 +50,8 @@ check $? 'sysfs names tapdisk as the task'
 mke2fs -q -t ext4 -F "$dev" && mount -t ext4 "$dev" /mnt
 check $? 'mkfs and mount'
 
-# An fsync-heavy writer, whose tapdisk is killed under it.
-(for i in $(seq 60); do
-	dd if=/dev/urandom of=/mnt/f$i bs=64k count=4 conv=fsync 2>/dev/null &&
-		sha256sum /mnt/f$i || exit 1
-done) > /tmp/sums 2>/tmp/writer.err &
+# A writer, whose tapdisk is killed under it.
+write_files 1 60 >/tmp/sums 2>/tmp/writer.err &
 writer=$!
 while [ "$(wc -l < /tmp/sums)" -lt 10 ]; do sleep 0.05; done
 kill -9 "$pid"
@@ -64,6 +67,25 @@ tap-ctl pause -p "$pid" -m 0 &&
 check $? 'pause: state 0x2a'
 tap-ctl unpause -p "$pid" -m 0
 check $? 'unpause'
+
+# A snapshot under a writer: the disk goes on with another image.
+write_files 61 80 >>/tmp/sums 2>/tmp/writer.err &
+writer=$!
+while [ "$(wc -l < /tmp/sums)" -lt 65 ]; do sleep 0.05; done
+tap-ctl pause -p "$pid" -m 0 && vhd-util snapshot -n $img/s.vhd -p $img/a.vhd
+check $? 'paused under a writer, its image gets a child'
+before=$(sha256sum <$img/a.vhd)
+vhd-util create -n $img/large.vhd -s 65
+tap-ctl unpause -p "$pid" -m 0 -a vhd:$img/large.vhd >/tmp/out 2>&1
+[ $? = 124 ] && [ "$(tap-ctl list | sed 's/.*state=\([^ ]*\).*/\1/')" = 0x22a ]
+check $? "an image of another size is refused (124), the disk stays paused"
+tap-ctl unpause -p "$pid" -m 0 -a vhd:$img/s.vhd && wait $writer
+check $? "it goes on with the child $(cat /tmp/writer.err)"
+[ "$(tap-ctl list)" = "pid=$pid minor=0 state=0 args=vhd:$img/s.vhd" ]
+check $? "list: $(tap-ctl list)"
+[ "$(sha256sum <$img/a.vhd)" = "$before" ]
+check $? 'and writes nothing to the parent'
+
 umount /mnt && e2fsck -fn "$dev" >/tmp/fsck 2>&1
 check $? "fsck is clean: $(tail -1 /tmp/fsck)"
 mount -t ext4 "$dev" /mnt && sha256sum -c /tmp/sums >/dev/null
@@ -80,12 +102,12 @@ check $? 'destroy, once it is free'
 check $? 'no row, no node is left'
 wait_gone "$pid"
 check $? 'nor the process'
-vhd-util check -n $img/a.vhd >/dev/null
-check $? 'the image is valid'
+vhd-util check -n $img/a.vhd >/dev/null && vhd-util check -n $img/s.vhd >/dev/null
+check $? 'the images are valid'
 
 # Both kinds at once, one binary.
-vhd-util snapshot -n $img/b.vhd -p $img/a.vhd
-vhd-util snapshot -n $img/c.vhd -p $img/a.vhd
+vhd-util snapshot -n $img/b.vhd -p $img/s.vhd
+vhd-util snapshot -n $img/c.vhd -p $img/s.vhd
 b=$(tap-ctl create -t blktap2 -a vhd:$img/b.vhd)
 c=$(tap-ctl create -t xenio -a vhd:$img/c.vhd)
 [ "$b $c" = "/dev/xen/blktap-2/tapdev0 /run/blktap-control/tapdisk/tapdisk-1" ]
