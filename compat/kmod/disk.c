@@ -111,10 +111,12 @@ static int disk_ioctl(struct block_device *bdev, blk_mode_t mode,
 	}
 }
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
 static void disk_free(struct gendisk *disk)
 {
 	tap_put(disk->private_data);
 }
+#endif
 
 static const struct block_device_operations disk_fops = {
 	.owner = THIS_MODULE,
@@ -182,6 +184,7 @@ static struct gendisk *disk_alloc(struct tap *tap,
 		q->limits.discard_granularity = p->trim_size;
 		q->limits.discard_alignment = p->trim_offset;
 		blk_queue_max_discard_sectors(q, UINT_MAX);
+		kcompat_allow_discard(q);
 	}
 	return disk;
 }
@@ -245,7 +248,7 @@ static int disk_add(struct tap *tap, const struct disk_params *p)
 	tap->removing = false;
 	tap->openers = 0;
 
-	err = device_add_disk(tap->dev, disk, NULL);
+	err = kcompat_add_disk(tap->dev, disk);
 	if (!err) {
 		tap->disk = disk;
 		tap_debug(tap, "%s: %llu sectors, flags %u\n",

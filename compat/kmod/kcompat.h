@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * kcompat.h - what kernels from 5.14 on call differently. The code is written
+ * kcompat.h - what kernels from 5.10 on call differently. The code is written
  * for the newest; here is what older ones lack.
  */
 #ifndef BLKTAP_KCOMPAT_H
@@ -10,7 +10,55 @@
 #include <linux/mm.h>
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#include <linux/highmem.h>
+#define KCOMPAT_SPLIT split
+#define kmap_local_page(page) kmap_atomic(page)
+#define kunmap_local(addr) kunmap_atomic(addr)
+#define set_capacity_and_notify(disk, sectors) \
+	set_capacity_revalidate_and_notify(disk, sectors, true)
+#else
 #define KCOMPAT_SPLIT may_split
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#include <linux/blk-mq.h>
+static inline struct gendisk *blk_mq_alloc_disk(struct blk_mq_tag_set *tags,
+						void *data)
+{
+	struct request_queue *q = blk_mq_init_queue(tags);
+	struct gendisk *disk;
+
+	if (IS_ERR(q))
+		return ERR_CAST(q);
+	disk = alloc_disk(1);
+	if (!disk) {
+		blk_cleanup_queue(q);
+		return ERR_PTR(-ENOMEM);
+	}
+	q->queuedata = data;
+	disk->queue = q;
+	return disk;
+}
+
+static inline void blk_cleanup_disk(struct gendisk *disk)
+{
+	blk_cleanup_queue(disk->queue);
+	put_disk(disk);
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#define kcompat_add_disk(dev, disk) (device_add_disk(dev, disk, NULL), 0)
+#else
+#define kcompat_add_disk(dev, disk) device_add_disk(dev, disk, NULL)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#define KCOMPAT_KTYPE struct kobj_type
+#else
+#define KCOMPAT_KTYPE const struct kobj_type
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #define vm_flags_set(vma, bits) ((vma)->vm_flags |= (bits))
@@ -38,6 +86,12 @@
 #define KCOMPAT_MERGE BLK_MQ_F_SHOULD_MERGE
 #else
 #define KCOMPAT_MERGE 0
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+#define kcompat_allow_discard(q) blk_queue_flag_set(QUEUE_FLAG_DISCARD, q)
+#else
+#define kcompat_allow_discard(q) do { } while (0)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)

@@ -18,6 +18,7 @@
 #include <linux/highmem.h>
 
 #include "blktap.h"
+#include "kcompat.h"
 
 static u8 request_op(const struct request *rq)
 {

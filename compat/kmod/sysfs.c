@@ -97,7 +97,7 @@ static void pool_release(struct kobject *kobj)
 	kfree(to_pool(kobj));
 }
 
-static const struct kobj_type pool_type = {
+static KCOMPAT_KTYPE pool_type = {
 	.release = pool_release,
 	.sysfs_ops = &kobj_sysfs_ops,
 	.default_groups = pool_groups,
