@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fuzz-vhd.c - hostile images: opened, checked, read, repaired.
+ * fuzz-vhd.c - hostile images: opened, checked, read, repaired, coalesced,
+ * given another parent.
  *
  * The first two bytes are the length, in sectors, of the first of two files;
  * the rest is the second, which the first may have as its parent, or for a
@@ -88,6 +89,53 @@ static void revert(struct vhd_mem *m)
 	io->close(io);
 }
 
+static struct vhd *open_small(struct vhd_mem *m, const char *name,
+			      struct vhd_io **io)
+{
+	struct vhd *vhd = NULL;
+
+	*io = vhd_mem_open(m, name);
+	if (vhd_open(&vhd, *io, true, NULL))
+		return NULL;
+	if (vhd_size(vhd) < (1u << 20) && vhd_end(vhd) < (16u << 20))
+		return vhd;
+	vhd_close(vhd);
+	return NULL;
+}
+
+/* Only not to crash, or to write where nothing may be. */
+static void coalesce(struct vhd_mem *m)
+{
+	struct vhd_io *child_io, *io;
+	struct vhd *child = open_small(m, "a", &child_io);
+	struct vhd *parent = open_small(m, "p", &io);
+	uint64_t sectors;
+
+	if (child && parent)
+		(void)vhd_coalesce(child, parent, NULL, NULL, &sectors, NULL);
+	vhd_close(child);
+	vhd_close(parent);
+	child_io->close(child_io);
+	io->close(io);
+}
+
+static void reparent(struct vhd_mem *m)
+{
+	struct vhd_reparent p = { .name = "a",
+				  .files = &m->files,
+				  .parent = "p" };
+	struct vhd_io *io;
+	struct vhd *vhd = open_small(m, "a", &io);
+
+	if (vhd && !vhd_set_parent(vhd, &p, NULL)) {
+		vhd_close(vhd);
+		if (vhd_open(&vhd, io, false, NULL))
+			abort();
+	}
+	vhd_close(vhd);
+	io->close(io);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vhd_mem m;
@@ -113,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (first > 8 && !memcmp(vhd_mem_file(&m, "a")->data, "v_poison", 8))
 		revert(&m);
 	repair(&m);
+	coalesce(&m);
+	reparent(&m);
 	vhd_mem_free(&m);
 	return 0;
 }
