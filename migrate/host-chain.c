@@ -53,6 +53,17 @@ static char *resolve_under(struct vhd_files *files, const char *name)
 	return strdup(strncmp(real, f->root, len) ? real : real + len);
 }
 
+/* Writers kill the footer at the end and write it anew when they close. */
+static bool is_open(struct vhd_io *io)
+{
+	struct vhd *vhd;
+
+	if (vhd_open_flags(&vhd, io, VHD_OPEN_FOOTER | VHD_OPEN_STRICT, NULL))
+		return true;
+	vhd_close(vhd);
+	return false;
+}
+
 /* One layer; its parent's path, malloc'd, or NULL at the end. */
 static char *take_layer(struct host_chain *chain, struct files *f,
 			const char *path, struct err *err)
@@ -66,7 +77,7 @@ static char *take_layer(struct host_chain *chain, struct files *f,
 		return NULL;
 	if (vhd_open_flags(&vhd, io, VHD_OPEN_FAST, err) == 0) {
 		if (!chain->layers.count)
-			chain->dirty = vhd_note(vhd) != NULL;
+			chain->dirty = is_open(io);
 		mem_list_add(&chain->layers, "vhd:%s", path);
 		if (vhd_footer(vhd)->type == VHD_DIFFERENCING)
 			(void)vhd_parent(vhd, path, &f->files, &spec, id, err);
