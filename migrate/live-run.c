@@ -25,8 +25,7 @@ static int undo(struct live *l, const struct live_step *steps, unsigned count,
 	int rc = 0;
 
 	while (count-- > 0 && !rc)
-		if (steps[count].undo)
-			rc = steps[count].undo(l, err);
+		rc = steps[count].undo(l, err);
 	return rc;
 }
 

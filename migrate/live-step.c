@@ -315,23 +315,42 @@ static bool is_ours(struct live *l)
 
 static int wait_done(struct live *l)
 {
-	return is_ours(l);
+	return is_ours(l) || (!live_bound(l) && ports_free(l));
 }
 
 static int wait_act(struct live *l, struct err *err)
 {
-	return wait_free(l, err);
+	char path[LIVE_PATH];
+	int rc = wait_free(l, err);
+
+	if (rc < 0 || l->kind == LIVE_TAPDEV)
+		return rc;
+	(void)snprintf(path, sizeof(path), "%s/dev/%s", l->env->root,
+		       l->device); /* it fits */
+	rc = l->env->ops->sync(l->env->arg, path);
+	if (rc < 0)
+		return err_set(err, rc, "%s: flush: %s", path, strerror(-rc));
+	return 0;
+}
+
+/* Nothing was held that would have to be let go of. */
+static int wait_undo(struct live *l, struct err *err)
+{
+	(void)l;
+	(void)err;
+	return 0;
 }
 
 /* --- old ------------------------------------------------------------------ */
 
+/* A loop device stays as it is, idle: it is there for the way back. */
 static int old_done(struct live *l)
 {
 	struct live_tap tap;
 	int rc;
 
 	if (l->kind != LIVE_TAPDEV)
-		return is_ours(l);
+		return 1;
 	rc = live_tap_old(l, &tap);
 	if (rc < 0)
 		return rc;
@@ -340,22 +359,15 @@ static int old_done(struct live *l)
 
 static int old_act(struct live *l, struct err *err)
 {
-	char path[LIVE_PATH];
 	struct live_tap tap;
-	int rc;
+	int rc = l->kind == LIVE_TAPDEV ? live_tap_old(l, &tap) : 0;
 
-	if (l->kind == LIVE_TAPDEV) {
-		rc = live_tap_old(l, &tap);
-		if (rc < 0 || tap.pid <= 0)
-			return rc;
-		return live_tap_simple(l, &tap, WIRE_PAUSE, err);
-	}
-	(void)snprintf(path, sizeof(path), "%s/dev/%s", l->env->root,
-		       l->device); /* it fits */
-	rc = l->env->ops->sync(l->env->arg, path);
 	if (rc < 0)
-		return err_set(err, rc, "%s: flush: %s", path, strerror(-rc));
-	return 0;
+		return err_set(err, rc, "%s: the tapdisks cannot be asked",
+			       l->name);
+	if (l->kind != LIVE_TAPDEV || tap.pid <= 0)
+		return 0;
+	return live_tap_simple(l, &tap, WIRE_PAUSE, err);
 }
 
 static int old_undo(struct live *l, struct err *err)
@@ -473,6 +485,11 @@ static int ring_undo(struct live *l, struct err *err)
 	struct err why;
 	int rc;
 
+	if (ring_done(l) && !is_over(l)) {
+		rc = live_may_return(l, err);
+		if (rc < 0)
+			return rc;
+	}
 	if (owner && is_ours(l) &&
 	    ask_xenio(l, "release", "released", &why) == -EIO)
 		return err_set(err, -EIO, "%s", why.msg);
@@ -498,7 +515,7 @@ static const struct live_step steps[] = {
 	{ "unbind", "blkback gives the disk up", unbind_done, unbind_act,
 	  unbind_undo },
 	{ "wait", "blkback answers what it has begun", wait_done, wait_act,
-	  NULL },
+	  wait_undo },
 	{ "old", "the old owner closes the image", old_done, old_act,
 	  old_undo },
 	{ "image", "ours opens the image", image_done, image_act, image_undo },

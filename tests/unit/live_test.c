@@ -364,8 +364,9 @@ static void do_steps(struct world *w, unsigned n)
 
 	assert_true(n <= count);
 	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(steps[i].done(l), 0);
-		assert_int_equal(steps[i].act(l, &err), 0);
+		if (!steps[i].done(l))
+			assert_int_equal(steps[i].act(l, &err), 0);
+		assert_int_equal(steps[i].done(l), 1);
 	}
 	live_close(l);
 }
@@ -443,6 +444,7 @@ static void a_bind_that_fails_is_told(void **state)
 	assert_int_equal(live_take(l, NULL, &err), 0);
 	w.put_error = -ENODEV;
 	assert_int_equal(live_return(l, NULL, &err), -ENODEV);
+	assert_int_equal(live_server(l), LIVE_NOBODY);
 	assert_int_equal(live_take(l, NULL, &err), 0); /* and on again */
 	ours_serves(&w);
 	live_close(l);
