@@ -35,6 +35,14 @@ void host_version(struct host_version *out, const char *text);
 /* text is what "xenstore-ls -f" prints: nodes, sorted. */
 void host_store_parse(struct host *host, const char *text);
 
+/* Texts of other files, which may be changed: /proc/modules; dpkg's status; a
+ * list whose lines are of a kind (HOST_MODULE_LINE, _MODPROBE, _UDEV,
+ * _DKMS_AUTO). */
+void host_loaded_parse(struct host *host, char *text);
+void host_packages_parse(struct host *host, const char *text);
+void host_lines_parse(struct host *host, enum host_what what, const char *path,
+		      char *text);
+
 /* Each of these fills in what its file is named after. */
 void host_items_read(struct host *host);
 void host_services_read(struct host *host);

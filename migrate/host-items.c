@@ -62,19 +62,24 @@ static bool of_dkms(const char *line)
 	return !strncmp(line, "AUTOINSTALL=", 12) && strlen(line) > 14;
 }
 
-/* An item for each line of a file that wanted() likes. */
-static void take_lines(struct host *host, enum host_what what, const char *path,
-		       bool (*wanted)(const char *line))
+static bool (*const wanted[])(const char *line) = {
+	[HOST_MODULE_LINE] = of_module,
+	[HOST_MODPROBE] = mentions_module,
+	[HOST_UDEV] = of_udev,
+	[HOST_DKMS_AUTO] = of_dkms,
+};
+
+void host_lines_parse(struct host *host, enum host_what what, const char *path,
+		      char *text)
 {
-	char *text = host_slurp(host, path, NULL);
 	unsigned number = 1;
 
-	for (char *at = text; at && *at; number++) {
+	for (char *at = text; *at; number++) {
 		size_t len = strcspn(at, "\n");
 		bool more = at[len] == '\n';
 
 		at[len] = '\0';
-		if (wanted(at)) {
+		if (wanted[what](at)) {
 			struct host_item *item =
 				host_item(host, what, path, at);
 
@@ -83,11 +88,19 @@ static void take_lines(struct host *host, enum host_what what, const char *path,
 		}
 		at += len + more;
 	}
+}
+
+static void take_lines(struct host *host, enum host_what what, const char *path)
+{
+	char *text = host_slurp(host, path, NULL);
+
+	if (text)
+		host_lines_parse(host, what, path, text);
 	free(text);
 }
 
 static void take_folder(struct host *host, enum host_what what,
-			const char *path, bool (*wanted)(const char *line))
+			const char *path)
 {
 	struct mem_list names;
 
@@ -95,18 +108,15 @@ static void take_folder(struct host *host, enum host_what what,
 	for (size_t i = 0; i < names.count; i++) {
 		char *sub = mem_printf("%s/%s", path, names.item[i]);
 
-		take_lines(host, what, sub, wanted);
+		take_lines(host, what, sub);
 		free(sub);
 	}
 	mem_list_free(&names);
 }
 
-static void take_loaded(struct host *host)
+void host_loaded_parse(struct host *host, char *text)
 {
-	char *text = host_slurp(host, "/proc/modules", NULL);
-	char *misc = host_slurp(host, "/proc/misc", NULL);
-
-	for (char *at = text; at && *at;) {
+	for (char *at = text; *at;) {
 		size_t len = strcspn(at, "\n");
 		bool more = at[len] == '\n';
 
@@ -117,6 +127,15 @@ static void take_loaded(struct host *host)
 		}
 		at += len + more;
 	}
+}
+
+static void take_loaded(struct host *host)
+{
+	char *text = host_slurp(host, "/proc/modules", NULL);
+	char *misc = host_slurp(host, "/proc/misc", NULL);
+
+	if (text)
+		host_loaded_parse(host, text);
 	host->module = misc && (strstr(misc, " blktap/control\n") ||
 				strstr(misc, " blktap-control\n"));
 	free(misc);
@@ -160,7 +179,7 @@ static void take_dkms(struct host *host)
 		if (strncmp(names.item[i], "blktap-", 7) != 0)
 			continue;
 		host_item(host, HOST_DKMS, path, NULL);
-		take_lines(host, HOST_DKMS_AUTO, conf, of_dkms);
+		take_lines(host, HOST_DKMS_AUTO, conf);
 	}
 	mem_list_free(&names);
 	if (host_exists(host, "/var/lib/dkms/blktap"))
@@ -196,16 +215,23 @@ static void take_stanza(struct host *host, const char *text, size_t len)
 	}
 }
 
-static void take_packages(struct host *host)
+void host_packages_parse(struct host *host, const char *text)
 {
-	char *text = host_slurp(host, "/var/lib/dpkg/status", NULL);
 	const char *end;
 
-	for (const char *at = text; at && *at; at = end) {
+	for (const char *at = text; *at; at = end) {
 		end = strstr(at, "\n\n");
 		end = end ? end + 2 : at + strlen(at);
 		take_stanza(host, at, (size_t)(end - at));
 	}
+}
+
+static void take_packages(struct host *host)
+{
+	char *text = host_slurp(host, "/var/lib/dpkg/status", NULL);
+
+	if (text)
+		host_packages_parse(host, text);
 	free(text);
 }
 
@@ -300,11 +326,11 @@ void host_items_read(struct host *host)
 	take_versions(host);
 	take_loaded(host);
 	take_installed(host);
-	take_lines(host, HOST_MODULE_LINE, "/etc/modules", of_module);
-	take_folder(host, HOST_MODULE_LINE, "/etc/modules-load.d", of_module);
-	take_folder(host, HOST_MODPROBE, "/etc/modprobe.d", mentions_module);
-	take_folder(host, HOST_UDEV, "/etc/udev/rules.d", of_udev);
-	take_folder(host, HOST_UDEV, "/lib/udev/rules.d", of_udev);
+	take_lines(host, HOST_MODULE_LINE, "/etc/modules");
+	take_folder(host, HOST_MODULE_LINE, "/etc/modules-load.d");
+	take_folder(host, HOST_MODPROBE, "/etc/modprobe.d");
+	take_folder(host, HOST_UDEV, "/etc/udev/rules.d");
+	take_folder(host, HOST_UDEV, "/lib/udev/rules.d");
 	take_dkms(host);
 	take_packages(host);
 	take_scripts(host);
