@@ -12,7 +12,8 @@
 #	inventory	expected
 #	plan		expected
 #	status-table	expected of "status"
-#	converted/	files that differ, and new ones, after "apply"
+#	converted	files that differ, and new ones, after "apply"
+#	bad		what "verify" finds wrong with it, if anything
 trees=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/trees
 
 # stage WORLD: sets root.
