@@ -14,6 +14,7 @@
 #include "migrate/cmd.h"
 #include "migrate/mem.h"
 #include "migrate/move.h"
+#include "migrate/ranges.h"
 
 /* What was looked at, and what of it is not as it should be. */
 struct finds {
@@ -71,6 +72,30 @@ static void check_chain(struct finds *f, const struct host_chain *c)
 	     c->openers);
 }
 
+/* A raw image reads the same through its tapdisk and around it. */
+static void check_data(struct finds *f, const struct host *host,
+		       const struct host_disk *d, unsigned ranges)
+{
+	const struct host_tapdisk *t = d->tapdisk;
+	char *file = mem_printf("%s%s", host->root, d->path ? d->path : "");
+
+	for (size_t i = 0; t && d->path && i < t->count; i++) {
+		const struct host_image *image = &t->images[i];
+		struct err err = { 0 };
+		char *socket;
+
+		if (!image->path || strcmp(image->path, d->path) != 0 ||
+		    !image->type || strcmp(image->type, "aio") != 0)
+			continue;
+		socket = mem_printf("%s/run/blktap-control/nbd%d.%d",
+				    host->root, (int)t->pid, image->minor);
+		find(f, !ranges_compare(socket, file, ranges, &err), "%s: %s",
+		     d->path, err.msg);
+		free(socket);
+	}
+	free(file);
+}
+
 static void check_disk(struct finds *f, const struct host *host,
 		       const struct host_disk *d)
 {
@@ -126,6 +151,10 @@ static enum cmd_status verify(struct move *m, const struct cmd_args *args,
 		check_chain(&f, &host.chains[i]);
 	for (size_t i = 0; i < host.disk_count; i++)
 		check_disk(&f, &host, &host.disks[i]);
+	for (size_t i = 0; i < host.disk_count; i++) {
+		if (host.disks[i].ours && host.disks[i].domain)
+			check_data(&f, &host, &host.disks[i], args->ranges);
+	}
 	host_free(&host);
 	if (tell(&f, m, args->json) < 0 || f.bad.count)
 		status = CMD_REFUSED;
@@ -144,4 +173,4 @@ static enum cmd_status run(const struct cmd_args *args, struct err *err)
 	return status;
 }
 
-const struct cmd cmd_verify = { "verify", CMD_ID, run };
+const struct cmd cmd_verify = { "verify", CMD_ID | CMD_RANGES, run };
