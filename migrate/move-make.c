@@ -138,7 +138,9 @@ static int make_edit(struct draft *d, const struct plan_action *a,
 	if (!is_first(d->plan, a))
 		return 0;
 	step = add_step(d, a);
-	rc = file_read(path, &d->text, &d->len, err);
+	rc = step_may_write(step, &d->m->env, err);
+	if (!rc)
+		rc = file_read(path, &d->text, &d->len, err);
 	if (!rc && strlen(d->text) != d->len)
 		rc = err_set(err, -EINVAL, "%s: is no text", path);
 	if (rc)
@@ -167,7 +169,10 @@ static int make_create(struct draft *d, const struct plan_action *a,
 	if (file_exists(path))
 		return err_set(err, -EEXIST, "%s: is there already", path);
 	step->folder = !file_exists(folder);
-	rc = check_room(step->folder ? folder : path, strlen(a->new), err);
+	rc = step_may_write(step, &d->m->env, err);
+	if (!rc)
+		rc = check_room(step->folder ? folder : path, strlen(a->new),
+				err);
 	if (rc)
 		return rc;
 	d->text = mem_dup(a->new);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/bytes.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "migrate/file.h"
@@ -102,6 +103,38 @@ static int content(const struct step *step, const struct step_env *env,
 	return err_set(err, -EUCLEAN, "%s: damaged", path);
 }
 
+/*
+ * libvirt holds what it has read of its files, and writes it back: they are
+ * edited while it does not run.
+ */
+static int owner_rests(const struct step *step, const struct step_env *env,
+		       struct err *err)
+{
+	static const char *const pids[] = { "libvirtd.pid", "virtxend.pid" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		cleanup_free char *path =
+			mem_printf("%s/run/%s", env->root, pids[i]);
+
+		if (!strncmp(step->path, "/etc/libvirt/", 13) &&
+		    file_exists(path))
+			return err_set(err, -EBUSY,
+				       "%s: libvirt runs (%s) and would write "
+				       "it again: stop it, and start it after",
+				       step->path, path);
+	}
+	return 0;
+}
+
+int step_may_write(const struct step *step, const struct step_env *env,
+		   struct err *err)
+{
+	if (strstr(step->path, "/../"))
+		return err_set(err, -EINVAL, "%s: no path to write to",
+			       step->path);
+	return owner_rests(step, env, err);
+}
+
 static int act_edit(const struct step *step, const struct step_env *env,
 		    struct err *err)
 {
@@ -112,6 +145,8 @@ static int act_edit(const struct step *step, const struct step_env *env,
 	size_t len;
 	int rc = content(step, env, &text, &len, err);
 
+	if (!rc)
+		rc = step_may_write(step, env, err);
 	if (rc)
 		return rc;
 	if (lstat(path, &st) < 0)
@@ -132,8 +167,8 @@ static int undo_edit(const struct step *step, const struct step_env *env,
 	char sum[HASH_ROOM];
 	int place = look_edit(step, env, err);
 
-	if (place < 0)
-		return place;
+	if (place < 0 || step_may_write(step, env, err) < 0)
+		return err->code;
 	if (!file_exists(backup) && place == STEP_AFTER)
 		return err_set(err, -ENOENT, "%s: the backup is gone", backup);
 	if (place == STEP_AFTER) {

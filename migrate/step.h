@@ -80,6 +80,10 @@ int step_act(const struct step *step, const struct step_env *env,
 int step_undo(const struct step *step, const struct step_env *env,
 	      struct err *err);
 
+/* Whoever else keeps the file is not at it. EDIT, CREATE. */
+int step_may_write(const struct step *step, const struct step_env *env,
+		   struct err *err);
+
 /* The file of DIR that holds what a step writes; and the old file's name. */
 char *step_content(const struct step *step, const struct step_env *env);
 char *step_backup(const struct step *step, const struct step_env *env);

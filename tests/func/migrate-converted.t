@@ -63,6 +63,21 @@ look_at() {
 	is "$world: everything is back" "$(digest)" "$before"
 }
 
+# libvirt would write its files again.
+stage libvirt
+options=()
+mkdir -p "$root/run"
+echo 1 >"$root/run/libvirtd.pid"
+like "libvirt runs: its files are not edited" "$(apply 2>&1)" \
+	'desk.xml: libvirt runs'
+rm "$root/run/libvirtd.pid"
+ok "it is stopped: they are" apply
+echo 1 >"$root/run/libvirtd.pid"
+fails_with 4 "it runs again: they are not brought back" blktap-migrate \
+	rollback --root "$root" --yes
+rm "$root/run/libvirtd.pid"
+ok "it is stopped: rollback goes on" blktap-migrate rollback --root "$root" --yes
+
 for world in "$trees"/*/; do
 	look_at "$(basename "$world")"
 done
