@@ -110,6 +110,31 @@ static void print_tapdisks(const struct host *host)
 	}
 }
 
+/* What the guest negotiated, if it did. */
+static void print_front(const struct host *host, const struct host_disk *d)
+{
+	static const char *const keys[] = { "ring-page-order", "num-ring-pages",
+					    "multi-queue-num-queues",
+					    "feature-persistent" };
+	const char *protocol =
+		d->front ? host_node(host, "%s/protocol", d->front) : NULL;
+
+	if (!d->front || (!protocol && d->front_state < 0))
+		return;
+	printf("    frontend %s", protocol ? protocol : "without protocol");
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *value = host_node(host, "%s/%s", d->front, keys[i]);
+
+		if (value)
+			printf("  %s %s", keys[i], value);
+	}
+	if (host_node(host, "%s/feature-max-indirect-segments", d->back))
+		printf("  indirect up to %s",
+		       host_node(host, "%s/feature-max-indirect-segments",
+				 d->back));
+	printf("\n");
+}
+
 static void print_running(const struct host *host)
 {
 	if (host->disk_count)
@@ -123,6 +148,7 @@ static void print_running(const struct host *host)
 		       d->back_state, d->front_state, d->type ? d->type : "",
 		       d->type ? ":" : "", or_dash(d->path),
 		       d->ours ? "  ours" : "");
+		print_front(host, d);
 	}
 }
 

@@ -101,10 +101,10 @@ static struct host_tapdisk *add(struct host *host, pid_t pid, const char *exe)
 	cleanup_free char *link = mem_printf("/proc/%d/exe", (int)pid);
 
 	t->pid = pid;
-	t->exe = mem_dup(exe);
+	t->exe = exe ? mem_dup(exe) : host_link(host, link);
 	/* The link leads to the program even when its file was replaced. */
-	t->lineage = exe ? host_lineage(host, host->live ? link : exe)
-			 : HOST_UNKNOWN;
+	t->lineage = t->exe ? host_lineage(host, host->live ? link : t->exe)
+			    : HOST_UNKNOWN;
 	take_env(host, t);
 	return t;
 }
