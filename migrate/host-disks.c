@@ -122,10 +122,14 @@ static void take_disk(struct host *host, const char *kind, unsigned domid,
 		d->front ? state(host_node(host, "%s/state", d->front)) : -1;
 	take_domain(host, d);
 	take_image(host, d);
-	/* vbd3 is tapback's too: there the tapdisk tells. */
+	/*
+	 * vbd3 is tapback's too: there the tapdisk tells. One of ours behind a
+	 * tapdev is still the kernel's for the guest.
+	 */
 	d->ours = !strcmp(kind, "xenio") ||
 		  host_node(host, "%s/xenio-owner", d->back) ||
-		  (d->tapdisk && d->tapdisk->lineage == HOST_OURS);
+		  (d->tapdisk && d->tapdisk->lineage == HOST_OURS &&
+		   (!d->driver || strcmp(d->driver, "vbd") != 0));
 }
 
 static int by_domain(const void *a, const void *b)
