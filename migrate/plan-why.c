@@ -8,7 +8,9 @@
 
 #include "lib/bytes.h"
 #include "lib/cleanup.h"
+#include "lib/err.h"
 #include "lib/parse.h"
+#include "migrate/live.h"
 #include "migrate/plan-int.h"
 
 #define ORDER_MAX    4
@@ -134,6 +136,32 @@ static void check_front(const struct host *host, struct plan_disk *d)
 		refuse_live(d, "the guest may discard securely", NULL, reboot);
 }
 
+/* On the spot, whoever would do it is asked: more than nodes must fit. */
+static void ask_live(struct plan_disk *d)
+{
+	cleanup_free char *spec =
+		mem_printf("%s:%s", d->running->type, d->running->path);
+	const struct live_request req = { .domid = d->running->domid,
+					  .devid = d->running->devid,
+					  .spec = spec };
+	struct err err = { 0 };
+	struct live_env *env;
+	struct live *live;
+
+	if (live_env_open(&env, NULL, &err) < 0) {
+		refuse_live(d, err.msg, NULL, "run as root in domain 0");
+		return;
+	}
+	if (live_open(&live, env, &req, &err) == 0) {
+		if (live_may_take(live, &err) < 0)
+			refuse_live(d, err.msg, NULL, "COLD until then");
+		live_close(live);
+	} else {
+		refuse_live(d, err.msg, NULL, "COLD until then");
+	}
+	live_env_close(env);
+}
+
 bool plan_live_fits(const struct host *host, struct plan_disk *d)
 {
 	const struct host_disk *r = d->running;
@@ -158,6 +186,8 @@ bool plan_live_fits(const struct host *host, struct plan_disk *d)
 		refuse_live(d, "what image it has is not known", NULL,
 			    "COLD, with the guest's next boot");
 	check_front(host, d);
+	if (d->refused.count == before && host->live)
+		ask_live(d);
 	return d->refused.count == before;
 }
 
@@ -170,9 +200,9 @@ bool plan_hot_fits(struct plan_disk *d)
 					  "it has booted from: COLD or LIVE");
 		return false;
 	}
-	if (vm->kind == CONF_LIBVIRT) {
-		mem_list_add(&d->refused, "hot: libvirt attaches its disks "
-					  "itself: virsh, or COLD");
+	if (vm->kind != CONF_XL) {
+		mem_list_add(&d->refused, "hot: it is not xl's to attach and "
+					  "detach: COLD");
 		return false;
 	}
 	return true;
