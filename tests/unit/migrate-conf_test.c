@@ -367,15 +367,15 @@ static void xml_is_edited_in_one_attribute(void **state)
 	conf_free(&vm);
 }
 
+/* A file that is not ours to read. */
+static const char bad_entity[] =
+	"<!DOCTYPE d [<!ENTITY a SYSTEM '/etc/passwd'>]>\n"
+	"<domain><name>&a;</name></domain>";
+
 static void broken_xml_is_a_problem(void **state)
 {
 	static const char *const texts[] = {
-		"",
-		"no",
-		"<domain>",
-		"<domain><devices></domain>",
-		"<!DOCTYPE d [<!ENTITY a SYSTEM '/etc/passwd'>]>\n"
-		"<domain><name>&a;</name></domain>",
+		"", "no", "<domain>", "<domain><devices></domain>", bad_entity,
 	};
 
 	(void)state;

@@ -139,8 +139,7 @@ static void steps_without_what_they_need_are_refused(void **state)
 		"step",
 		"step kind=none number=0 domid=0 devid=0 part=0",
 		"step kind=edit number=0 domid=0 devid=0 part=0",
-		"step kind=edit number=x domid=0 devid=0 part=0 path=/a "
-		"old-sum=1 new-sum=2",
+		"step kind=edit number=x domid=0 devid=0 part=0 path=/a",
 		"step kind=unlink number=0 domid=0 devid=0 part=0 path=/a",
 		"step kind=create number=0 domid=0 devid=0 part=0 path=/a",
 	};
