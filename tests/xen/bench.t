@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC1091,SC2034,SC2154  # lib.sh, and what it sets
-# bench.t - what a request costs: ours, the kernel's backend over a loop
-# device, and QEMU's; one guest has a disk of each. For "make bench-xen", by
+# bench.t - what a request costs: ours (raw and VHD, and kept: raw with
+# persistent grants, as the kernel's backend has them), the kernel's backend
+# over a loop device, and QEMU's; one guest has a disk of each. For "make
+# bench-xen", by
 #
 #     BENCH='randread.4k.qd1 read.1m.qd4' \
 #         tests/xen/run --clock --limit 3000 bench
@@ -22,8 +24,7 @@ pids_of() {
 	case $1 in
 	blkback) pgrep "^$domid\.xvdc|^kworker" ;;
 	qdisk) pgrep -f "xen-domid $domid" ;;
-	raw) tap-ctl list -t aio | sed 's/pid=\([0-9]*\).*/\1/' ;;
-	vhd) tap-ctl list -t vhd | sed 's/pid=\([0-9]*\).*/\1/' ;;
+	*) tap-ctl list -f "$tmp/$1" | sed 's/pid=\([0-9]*\).*/\1/' ;;
 	esac
 }
 
@@ -69,6 +70,10 @@ row() {
 	esac
 	: >"$tmp/table"
 	for backend in $backends; do
+		# Memory that is taken or mapped at first use, and then kept.
+		[[ $row != *.1m.* ]] ||
+			fio_raw "${device[$backend]}" --number_ios=16 "$@" \
+				>/dev/null
 		before=$(own "$backend")
 		ms=$(fio_raw "${device[$backend]}" --number_ios="$n" "$@")
 		echo "$backend $n $(($(own "$backend") - before)) ${ms:-0}" \
@@ -78,10 +83,11 @@ row() {
 	figures "$row"
 }
 
-declare -A pids device=([raw]=xvda [vhd]=xvdb [blkback]=xvdc [qdisk]=xvdd)
-backends="raw vhd blkback qdisk"
+declare -A pids
+declare -A device=([raw]=xvda [vhd]=xvdb [blkback]=xvdc [qdisk]=xvdd [kept]=xvde)
+backends="raw vhd kept blkback qdisk"
 random "$tmp/content" $size
-for name in raw blkback qdisk; do
+for name in raw kept blkback qdisk; do
 	cp "$tmp/content" "$tmp/$name"
 done
 vhd-util create -n "$tmp/vhd" -s $size
@@ -96,6 +102,15 @@ ok "a guest starts with a disk of each" guest g pv \
 	"format=raw,vdev=xvdc,access=rw,target=$tmp/blkback" \
 	"backendtype=qdisk,format=raw,vdev=xvdd,access=rw,target=$tmp/qdisk"
 domid=$(xl domid g)
+# What is connected stays as it is.
+kill "$(cat /run/xenio-test.pid)"
+until_ 10 sh -c '! pgrep -x xenio'
+options=--persistent
+# shellcheck source=xenio-start
+. ./xenio-start
+ok "and one of ours with persistent grants" \
+	xl block-attach g "$(tap raw xvde "$tmp/kept")"
+ok "it sees that" in_guest g 'until [ -b /dev/xvde ]; do sleep 0.1; done'
 for name in $backends; do
 	pids[$name]=$(pids_of "$name")
 	echo "  $name: threads of ${pids[$name]//$'\n'/ }"
@@ -124,7 +139,7 @@ ok "the guest ends" destroy g
 serve "vhd:$tmp/vhd"
 nbdcopy "$address" "$tmp/copy"
 unserve
-is "domain 0 reads the same" "$(for name in raw copy blkback qdisk; do
+is "domain 0 reads the same" "$(for name in raw copy kept blkback qdisk; do
 	head -c 8M "$tmp/$name" | sum
 done)
 " "$sums"
