@@ -2,8 +2,16 @@
 # shellcheck shell=bash disable=SC1091,SC2154  # lib.sh, and what it sets
 # disks.sh - a guest of $type with a raw disk, a VHD, a chain of thirty and a
 # read-only disk: each is written, verified and compared with domain 0's view.
+# With $initrd small there is no fio, and what is written is compared alone.
 set -u
 . ./lib.sh
+
+fill_in() {
+	case ${initrd-} in
+	small) in_guest g "dd if=/dev/urandom of=$1 bs=64k count=32" ;;
+	*) fio_in g "$1" ;;
+	esac
+}
 
 random "$tmp/content" 16
 truncate -s 16M "$tmp/raw"
@@ -29,7 +37,7 @@ ok "a write to the read-only disk is refused" \
 	in_guest g '! dd if=/dev/zero of=/dev/xvdd count=1 2>/dev/null'
 is "it is read" "$(sum_in g /dev/xvdd)" "$(sum "$tmp/content")"
 for disk in xvda xvdb xvdc; do
-	ok "$disk: random writes are verified" fio_in g "/dev/$disk"
+	ok "$disk: random data is written" fill_in "/dev/$disk"
 done
 for disk in xvda xvdb xvdc; do
 	sums="${sums-}$disk $(sum_in g /dev/$disk)

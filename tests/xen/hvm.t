@@ -24,7 +24,7 @@ disk=[ '$(tap vhd xvda "$tmp/a.vhd")' ]
 EOF
 ok "xl creates the guest" xl create "$tmp/g.cfg"
 written() { [ "$(stat -c %s "$tmp/serial")" -ge 1024 ]; }
-ok "it boots" until_ 60 written
+ok "it boots" until_ 120 written
 dd if="$tmp/raw" bs=512 skip=100 count=2 2>/dev/null >"$tmp/wanted"
 ok "it read its disk" cmp -n 1024 "$tmp/serial" "$tmp/wanted"
 ok "its QEMU did so over NBD" sh -c "tr '\0' ' ' \

@@ -68,7 +68,8 @@ guest_files() {
 }
 
 # guest_config NAME TYPE DISK...: also $initrd ("small" is without fio),
-# $memory, $vcpus, $extra (its kernel's command line), $config (more lines).
+# $memory, $vcpus, $extra (its kernel's command line), $config (more lines);
+# guest: $boot, the seconds until its shell is there.
 guest_config() {
 	local name=$1 type=$2 disk list=
 	shift 2
@@ -106,7 +107,7 @@ guest() {
 	kill -HUP "$(cat /run/xenconsoled.pid)"
 	guest_config "$@" >"$tmp/$1.cfg"
 	xl create "$tmp/$1.cfg" || return
-	until_ 60 guest_ready "$1" || { tail -n 5 "$consoles/guest-$1.log"; false; }
+	until_ "${boot:-60}" guest_ready "$1" || { tail -n 5 "$consoles/guest-$1.log"; false; }
 }
 
 said() { grep -q "^>>$2 [0-9]* \.$" "$consoles/guest-$1.log"; }
