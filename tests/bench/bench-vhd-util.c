@@ -11,8 +11,9 @@
  *	vhd.create.2tib		create of 2 TiB, and qemu-img's of the same
  *	vhd.snapshot.2tib	snapshot of it
  *
- * Files lie in $TMPDIR or /tmp. BENCH_MIB is how much is coalesced: 512, or
- * what is given. Sides take turns; each figure is the median of three.
+ * Files lie in $TMPDIR or /tmp. BENCH_MIB is how much is coalesced: 4096, or
+ * 512 where there is no room for four times that, or what is given. Sides
+ * take turns; each figure is the median of three.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,12 +122,14 @@ static void bench_coalesce(unsigned mib)
 			continue;
 		run("rm -f b.q d.q; qemu-img create -q -f qcow2 b.q %uM && "
 		    "qemu-img create -q -f qcow2 -b b.q -F qcow2 d.q && "
-		    "qemu-io -f qcow2 -c 'write -P 7 0 %uM' d.q >/dev/null && "
-		    "sync",
-		    mib, mib);
+		    "for o in $(seq 0 128 %u); do "
+		    "qemu-io -f qcow2 -c \"write -P 7 ${o}M 128M\" d.q "
+		    ">/dev/null || exit; done && sync",
+		    mib, mib - 128);
 		qemu[i] = run("qemu-img commit -q d.q && sync b.q");
 		run("rm -f b.q d.q");
 	}
+	printf("bench vhd.coalesce.mib %u MiB\n", mib);
 	printf("bench vhd.coalesce.mib_per_s %.0f MiB/s\n", mib / median(ours));
 	printf("bench vhd.coalesce.cp_mib_per_s %.0f MiB/s\n",
 	       mib / median(cp));
@@ -206,20 +210,33 @@ static void bench_scan(void)
 	printf("bench vhd.scan.1000.parents %.0f ms\n", median(t) * 1e3);
 }
 
+/* Parent, child, copy, and what the file system wants for itself. */
+static uint64_t most(const char *dir)
+{
+	struct statvfs st;
+	uint64_t mib = 4096;
+
+	if (statvfs(dir, &st) ||
+	    (uint64_t)st.f_bavail * st.f_frsize / MIB < 4 * mib)
+		mib = 512;
+	return mib;
+}
+
 int main(int argc, char **argv)
 {
 	const char *tmp = getenv("TMPDIR"), *mib = getenv("BENCH_MIB");
-	uint64_t size = 512;
+	uint64_t size;
 	char *self = realpath(argv[0], NULL), *end;
 
 	(void)argc;
+	size = most(tmp ? tmp : "/tmp");
 	/* build/tests/bench/bench-vhd-util: the program is in build/bin. */
 	for (unsigned i = 0; self && i < 3; i++) {
 		end = strrchr(self, '/');
 		if (end)
 			*end = '\0';
 	}
-	if (!self || (mib && parse_uint(&size, mib, 2, 1 << 20)))
+	if (!self || (mib && parse_uint(&size, mib, 128, 1 << 20)))
 		die("BENCH_MIB");
 	(void)snprintf(util, sizeof(util), "%s/bin/vhd-util", self);
 	free(self);

@@ -16,7 +16,7 @@ ok "snapshot of a raw disk" $V snapshot --debug -n "$dir/m.vhd" -p "$dir/raw" -m
 ok "fill" $V fill -n "$dir/c.vhd" -f 0 -t 9000
 
 cat >sm.py <<'PY'
-import re, subprocess, sys
+import os, re, subprocess, sys
 d = sys.argv[1]
 n = 0
 def call(*args):
@@ -41,6 +41,12 @@ rc, out = call("query", "--debug", "-vsaf", "-n", d + "/p.vhd")
 is_("four lines without -p", (rc, len(out.splitlines())), (0, 4))
 is_("no parent", call("query", "--debug", "-p", "-n",
                       d + "/p.vhd")[1].strip().endswith("has no parent"), True)
+for flag, want in (("-v", "1024"), ("-f", "hidden: 0"), ("-a", "3"),
+                   ("-S", "2048"), ("-p", d + "/p.vhd")):
+    is_("query " + flag, call("query", "--debug", flag, "-n",
+                              d + "/c.vhd"), (0, want + "\n"))
+is_("query -s", int(call("query", "--debug", "-s", "-n", d + "/c.vhd")[1]),
+    os.stat(d + "/c.vhd").st_size)
 is_("depth", int(call("query", "--debug", "-d", "-n", d + "/c.vhd")[1]
                  .replace("chain depth:", "").strip()), 2)
 is_("max size", int(call("query", "--debug", "-S", "-n",
@@ -68,6 +74,9 @@ def scan(*args):
 rc, seen = scan("-f", "-m", d + "/*.vhd")
 is_("scan of all", (rc, sorted(seen)),
     (0, ["c.vhd", "f.vhd", "g.vhd", "m.vhd", "p.vhd"]))
+rc, some = scan("-f", "-a", "-m", d + "/c.vhd")
+is_("scan -a brings the ancestors", (rc, sorted(some)),
+    (0, ["c.vhd", "p.vhd"]))
 is_("parent of the child", seen["c.vhd"]["parent"], "p.vhd")
 is_("parent of a root", seen["p.vhd"]["parent"], None)
 open(d + "/bad.vhd", "w").write("x" * 2000)
@@ -104,6 +113,14 @@ is_("resize -f", call("resize", "--debug", "-s", "2048", "-n",
                       d + "/g.vhd", "-f")[0], 0)
 is_("resize -j", call("resize", "--debug", "-s", "8192", "-n",
                       d + "/g.vhd", "-j", d + "/j")[0], 0)
+os.environ["VHD_UTIL_TEST_FAIL_RESIZE_METADATA_MOVED"] = "1"
+is_("a resize that fails", call("resize", "--debug", "-s", "900000", "-n",
+                                d + "/g.vhd", "-j", d + "/j")[0], 22)
+del os.environ["VHD_UTIL_TEST_FAIL_RESIZE_METADATA_MOVED"]
+is_("revert", call("revert", "--debug", "-n", d + "/g.vhd", "-j",
+                   d + "/j"), (0, ""))
+is_("is back at its size", call("query", "--debug", "-v", "-n",
+                                d + "/g.vhd"), (0, "8192\n"))
 is_("check", call("check", "--debug", "-n", d + "/g.vhd", "-i", "-B")[0], 0)
 is_("repair", call("repair", "-n", d + "/g.vhd")[0], 0)
 is_("key -p", call("key", "-p", "-n", d + "/g.vhd"), (0, "none\n"))
