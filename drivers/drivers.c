@@ -6,6 +6,7 @@
 
 #include "tapdisk/driver.h"
 
+extern const struct driver cbt_driver;
 extern const struct driver fault_driver;
 extern const struct driver nbd_driver;
 extern const struct driver null_driver;
@@ -14,7 +15,8 @@ extern const struct driver raw_driver;
 extern const struct driver vhd_driver;
 
 const struct driver *const drivers[] = {
-	&fault_driver, &null_driver, &ram_driver, &raw_driver, &vhd_driver,
+	&cbt_driver, &fault_driver, &null_driver,
+	&ram_driver, &raw_driver,   &vhd_driver,
 #ifdef WITH_NBD
 	&nbd_driver,
 #endif

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -111,7 +112,6 @@ static int refuse_flags(struct control_op *op)
 		uint32_t flag;
 		const char *what;
 	} none[] = {
-		{ WIRE_ADD_LOG, "a change log (-C)" },
 		{ WIRE_ADD_CACHE, "a block cache" },
 		{ WIRE_VHD_INDEX, "an index of VHDs" },
 		{ WIRE_ADD_LCACHE, "a cache in the leaf (-r)" },
@@ -150,6 +150,25 @@ static int make_keys(struct control_op *op, struct keys **out)
 		rc = keys_new_dirs(out, dirs, &op->err);
 	explicit_bzero(req->key, sizeof(req->key));
 	return rc;
+}
+
+/* The spec with the change log in front of it, if there is to be one. */
+static int add_log(struct control_op *op, const char **spec, char **made)
+{
+	const char *log = server_request(op->conn)->log;
+
+	*made = NULL;
+	if (!(op->msg.u.params.flags & WIRE_ADD_LOG))
+		return 0;
+	if (!*log || strchr(log, ':'))
+		return err_set(&op->err, -EINVAL,
+			       "'%s': no path for a change log", log);
+	if (asprintf(made, "cbt:%s:%s", log, *spec) < 0) {
+		*made = NULL;
+		return err_set(&op->err, -ENOMEM, "no memory for a name");
+	}
+	*spec = *made;
+	return 0;
 }
 
 static void undone(struct vbd_call *call, const struct err *err)
@@ -215,6 +234,7 @@ void control_open(struct control_op *op)
 		.timeout_s = op->msg.u.params.timeout_s
 	};
 	unsigned minor = op->msg.cookie;
+	char *logged = NULL;
 	int rc;
 
 	op->disk = control_find(op->ctl, minor);
@@ -228,13 +248,16 @@ void control_open(struct control_op *op)
 	else
 		rc = refuse_flags(op);
 	if (!rc)
+		rc = add_log(op, &args.spec, &logged);
+	if (!rc)
 		rc = make_keys(op, &args.keys);
 	if (rc < 0) {
 		control_fail(op, &op->err);
-		return;
+	} else {
+		op->call.done = opened;
+		vbd_open(op->disk->vbd, &args, &op->call);
 	}
-	op->call.done = opened;
-	vbd_open(op->disk->vbd, &args, &op->call);
+	free(logged);
 }
 
 static void paused(struct vbd_call *call, const struct err *err)
@@ -280,6 +303,7 @@ static void resumed(struct vbd_call *call, const struct err *err)
 void control_resume(struct control_op *op)
 {
 	const char *spec = op->msg.u.params.path;
+	char *logged = NULL;
 	int rc;
 
 	if (!control_has_disk(op))
@@ -289,12 +313,18 @@ void control_resume(struct control_op *op)
 			     op->msg.cookie);
 	else
 		rc = refuse_flags(op);
+	/* A log is for what is named, or for what was open before. */
+	if (!rc && !*spec && op->msg.u.params.flags & WIRE_ADD_LOG)
+		spec = control_spec(op->disk);
+	if (!rc)
+		rc = add_log(op, &spec, &logged);
 	if (rc < 0) {
 		control_fail(op, &op->err);
-		return;
+	} else {
+		op->call.done = resumed;
+		vbd_resume(op->disk->vbd, *spec ? spec : NULL, &op->call);
 	}
-	op->call.done = resumed;
-	vbd_resume(op->disk->vbd, *spec ? spec : NULL, &op->call);
+	free(logged);
 }
 
 static void closed(struct vbd_call *call, const struct err *err)

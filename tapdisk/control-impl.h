@@ -91,6 +91,9 @@ void control_ok(struct control_op *op);
 /* control_fail() with -ENODEV if the message's minor is not attached. */
 bool control_has_disk(struct control_op *op);
 
+/* What it serves, without a change log in front; "" if nothing. */
+const char *control_spec(const struct control_disk *disk);
+
 /* What a disk's state is in the bits that old tools read. */
 int control_state_bits(const struct control_disk *disk);
 

@@ -33,12 +33,27 @@ enum {
 	BIT_PAUSE_REQUESTED = 0x10,
 	BIT_QUIESCE_REQUESTED = 0x4,
 	BIT_PAUSED = 0x20,
+	BIT_LOG_DROPPED = 0x100,
 	BIT_RESUME_FAILED = 0x200,
 };
 
+const char *control_spec(const struct control_disk *disk)
+{
+	const char *spec = vbd_spec(disk->vbd), *end;
+
+	if (!spec)
+		return "";
+	end = strncmp(spec, "cbt:", 4) ? NULL : strchr(spec + 4, ':');
+	return end ? end + 1 : spec;
+}
+
 int control_state_bits(const struct control_disk *disk)
 {
+	const struct image *top = vbd_image(disk->vbd);
 	int bits = disk->resume_failed ? BIT_RESUME_FAILED : 0;
+
+	if (top && top->dropped)
+		bits |= BIT_LOG_DROPPED;
 
 	switch (vbd_state(disk->vbd)) {
 	case VBD_CLOSED:
@@ -111,11 +126,11 @@ static void answer_list(struct control *ctl, struct server_conn *conn,
 		msg->u.list.count++;
 	list_for_each (&ctl->disks, pos, next) {
 		disk = container_of(pos, struct control_disk, link);
-		spec = vbd_spec(disk->vbd);
+		spec = control_spec(disk);
 		msg->u.list.minor = (int32_t)disk->minor;
 		msg->u.list.state = control_state_bits(disk);
 		(void)snprintf(msg->u.list.path, WIRE_PATH, "%s",
-			       spec ? spec : ""); /* it came in as long */
+			       spec); /* it came in as long */
 		server_send(conn, msg);
 		msg->u.list.count--;
 	}

@@ -39,7 +39,7 @@ is "a failed open leaves no trace" "$(tap-ctl list -p "$other")" \
 long=$(printf '%0300d' 0)
 fails_with 36 "a name that does not fit is not cut" \
 	tap-ctl open -p "$other" -m 1 -a "aio:$long"
-for o in "-C /log" "-r" "-e 0" "-2 aio:/x" "-s"; do
+for o in "-r" "-e 0" "-2 aio:/x" "-s"; do
 	# shellcheck disable=SC2086
 	fails_with 95 "open $o is refused" \
 		tap-ctl open -p "$other" -m 1 -a "$a" $o

@@ -97,11 +97,11 @@ PY
 1 0 22
 1 0 22
 1 0 22"
-is "a log's path and a key, in one write: the log is refused" "$(wire <<'PY'
+is "a log's path and a key, in one write: there is no such log" "$(wire <<'PY'
 print(show(ask(7, 0, {8: u32(0x410), 20: image},
-    b"/log".ljust(256, b"\0") + bytes([32]) + b"k" * 32)))
+    b"/no-log".ljust(256, b"\0") + bytes([32]) + b"k" * 32)))
 PY
-)" "1 0 95"
+)" "1 0 2"
 is "a log's path without end" "$(wire <<'PY'
 print(show(ask(7, 0, {8: u32(0x10), 20: image}, b"x" * 256)))
 PY
