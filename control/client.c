@@ -205,20 +205,22 @@ static ssize_t receive(struct tapctl_call *call)
 	return n;
 }
 
+/* What broke off after so many bytes may have been whole, of others. */
 static void broken(struct tapctl_call *call)
 {
-	enum wire_lineage other = WIRE_XEN42;
+	bool ours = call->lineage == WIRE_OURS;
 
-	if (call->have == wire_size(WIRE_TAP2))
-		other = WIRE_TAP2;
-	if (call->lineage == WIRE_OURS && call->have == wire_size(other)) {
+	if (ours && call->have == wire_size(WIRE_XEN42))
 		fail(call, -EPROTONOSUPPORT,
-		     "the tapdisk is of an older lineage: its messages are "
-		     "shorter");
-		return;
-	}
-	fail(call, call->asked == WIRE_LIST ? -EPROTO : -EIO,
-	     "the tapdisk ended the conversation");
+		     "the tapdisk is of Xen 4's blktap2: its messages have "
+		     "280 bytes");
+	else if (ours && call->have == wire_size(WIRE_TAP2))
+		fail(call, -EPROTONOSUPPORT,
+		     "the tapdisk is of blktap 2 or the first blktap3: its "
+		     "messages have 536 bytes");
+	else
+		fail(call, call->asked == WIRE_LIST ? -EPROTO : -EIO,
+		     "the tapdisk ended the conversation");
 }
 
 static void readable(struct tapctl_call *call)

@@ -221,6 +221,48 @@ static void a_reply_that_breaks_off_is_eio(void **state)
 	assert_int_equal(t->error, -EIO);
 }
 
+static void a_shorter_reply_is_told_by_whose_it_is(void **state)
+{
+	static const struct {
+		size_t size;
+		const char *whose;
+	} of[] = { { 280, "Xen 4's" }, { 536, "blktap 2" } };
+	struct test *t = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t buf[WIRE_SIZE] = { WIRE_ERROR };
+
+		ask(t, WIRE_HELLO);
+		assert_int_equal(send(t->peer, buf, of[i].size, 0), of[i].size);
+		hang_up(t);
+		assert_int_equal(t->ends, i + 1);
+		assert_int_equal(t->error, -EPROTONOSUPPORT);
+		assert_non_null(strstr(t->why, of[i].whose));
+	}
+}
+
+static void a_tapdisk_is_spoken_to_in_its_words(void **state)
+{
+	struct tapctl_request req = { .msg = { .type = WIRE_OPEN },
+				      .lineage = WIRE_XEN42 };
+	struct test *t = *state;
+	uint8_t buf[WIRE_SIZE] = { 0 };
+
+	(void)snprintf(req.msg.u.params.path, WIRE_PATH, "aio:/b"); /* fits */
+	start(t, &req);
+	t->peer = accept(t->listener, NULL, NULL);
+	assert_int_equal(recv(t->peer, buf, sizeof(buf), 0), 280);
+	assert_string_equal((char *)buf + 22, "aio:/b");
+	memset(buf, 0, sizeof(buf));
+	buf[0] = WIRE_OPEN_RSP;
+	buf[8] = 8;
+	assert_int_equal(send(t->peer, buf, 280, 0), 280);
+	turns(t);
+	assert_int_equal(t->ends, 1);
+	assert_int_equal(t->error, 0);
+	assert_int_equal(t->last.u.image.sectors, 8);
+}
+
 static void an_error_brings_its_errno_and_sentence(void **state)
 {
 	struct wire_msg msg = { .type = WIRE_ERROR };
@@ -428,6 +470,8 @@ int main(void)
 		T(a_list_ends_with_count_0),
 		T(a_list_that_breaks_off_is_eproto),
 		T(a_reply_that_breaks_off_is_eio),
+		T(a_shorter_reply_is_told_by_whose_it_is),
+		T(a_tapdisk_is_spoken_to_in_its_words),
 		T(an_error_brings_its_errno_and_sentence),
 		T(another_reply_than_asked_for_is_einval),
 		T(force_is_answered_as_close),
