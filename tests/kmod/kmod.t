@@ -73,5 +73,5 @@ built=$(realpath -m "${O:-build}")
 machine channel "$built/tests/kmod/channel_test"
 bin=$built/bin
 MODULES=ext4 machine serve "$bin/tapdisk" "$bin/tap-ctl" "$bin/vhd-util" \
-	/sbin/mke2fs /sbin/e2fsck
+	"$built/tests/tools/old-tapdisk" tests/kmod/busy.sh /sbin/mke2fs /sbin/e2fsck
 echo "1..$n"
