@@ -4,6 +4,7 @@
 # and some programs (with their libraries), run SCRIPT (of busybox's shell) as
 # root there and print what it prints. MODULES names further kernel modules,
 # DISK a disk's image. CLOCK=1: time counts instructions, as on one processor.
+# BARE=1: without the kernel's checks of memory, which make allocations dear.
 #
 # Exits with SCRIPT's status, or 124 when the machine did not end in time.
 set -eu
@@ -53,12 +54,14 @@ chmod +x "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 > "$out/initrd.gz"
 accel=tcg,thread=multi
 [ -z "${CLOCK:-}" ] || accel='tcg,thread=single -icount shift=0,sleep=on,align=off'
+checks='slub_debug=FZPU page_poison=1'
+[ -z "${BARE:-}" ] || checks=
 # shellcheck disable=SC2086
 timeout "${BOOT_TIMEOUT:-480}" qemu-system-x86_64 -accel $accel \
 	-smp 2 -m 512 -cpu qemu64 -display none -monitor none -no-reboot \
 	-serial stdio -kernel "$kernel" -initrd "$out/initrd.gz" \
 	${DISK:+-drive "file=$DISK,if=virtio,format=raw,cache=none"} \
-	-append "console=ttyS0 quiet panic=-1 slub_debug=FZPU page_poison=1 rdinit=/init" </dev/null |
+	-append "console=ttyS0 quiet panic=-1 $checks rdinit=/init" </dev/null |
 	tr -d '\r' | tee "$out/console" | sed '/^status=/d' || exit 124
 status=$(sed -n 's/^status=//p' "$out/console" | sort -n | tail -1)
 exit "${status:-124}"
