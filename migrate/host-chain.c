@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "lib/cleanup.h"
@@ -127,6 +129,27 @@ static unsigned openers(const struct host *host, const char *path)
 	return n;
 }
 
+/*
+ * Whether somebody holds a lock on a file, by "FLOCK ADVISORY WRITE 1 fd:00:7
+ * ...": to try and take one could be in the way of somebody who opens it.
+ */
+static bool is_locked(struct host *host, const char *path)
+{
+	char *locks = host_slurp(host, "/proc/locks", NULL);
+	cleanup_free char *name = NULL;
+	struct stat st;
+	bool found = false;
+
+	if (locks && stat(path, &st) == 0) {
+		name = mem_printf(" %02x:%02x:%llu ", major(st.st_dev),
+				  minor(st.st_dev),
+				  (unsigned long long)st.st_ino);
+		found = strstr(locks, name) != NULL;
+	}
+	free(locks);
+	return found;
+}
+
 static void take(struct host *host, const char *type, const char *path)
 {
 	cleanup_free char *full = mem_printf("%s%s", host->root, path);
@@ -142,6 +165,7 @@ static void take(struct host *host, const char *type, const char *path)
 	if (statvfs(full, &fs) == 0)
 		chain->room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	chain->openers = openers(host, path);
+	chain->locked = host->live && is_locked(host, full);
 	if (!strcmp(type, "vhd") && host_exists(host, path))
 		take_vhd(chain, &f, path);
 	else if (!host_exists(host, path) && !host_is_device(host, path))

@@ -193,6 +193,7 @@ static void put_chains(const struct host *host, struct json *json)
 		json_string(json, "problem", c->problem);
 		json_bool(json, "dirty", c->dirty);
 		json_uint(json, "openers", c->openers);
+		json_bool(json, "locked", c->locked);
 		if (host->live)
 			json_uint(json, "room", c->room);
 		json_end(json);

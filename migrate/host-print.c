@@ -180,6 +180,8 @@ static void print_chains(const struct host *host)
 			printf("%s%s", j ? " <- " : "", c->layers.item[j]);
 		if (c->openers)
 			printf("  open in %u", c->openers);
+		if (c->locked)
+			printf("  locked");
 		if (c->dirty)
 			printf("  not closed");
 		printf("%s%s\n", c->problem ? "  PROBLEM: " : "",

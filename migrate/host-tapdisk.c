@@ -109,19 +109,26 @@ static struct host_tapdisk *add(struct host *host, pid_t pid, const char *exe)
 	return t;
 }
 
-static void take_process(struct host *host, const char *name)
+/* true: who it is may not be known. */
+static bool take_process(struct host *host, const char *name)
 {
 	static const char *const programs[] = { "tapdisk", "tapdisk2",
 						"tapdisk (deleted)",
 						"tapdisk2 (deleted)" };
 	cleanup_free char *path = mem_printf("/proc/%s/exe", name);
+	size_t unread = host->unread.count;
 	uint64_t pid;
 	char *exe;
 
 	if (parse_uint(&pid, name, 1, INT32_MAX) < 0)
-		return;
+		return false;
 	/* A kernel thread's link leads nowhere, which is no news. */
 	exe = host_link(host, path);
+	if (host->unread.count > unread) {
+		free(host->unread.item[unread]);
+		host->unread.count = unread;
+		return true;
+	}
 	for (size_t i = 0; exe && i < ARRAY_SIZE(programs); i++) {
 		if (!strcmp(base(exe), programs[i])) {
 			add(host, (pid_t)pid, exe);
@@ -129,6 +136,7 @@ static void take_process(struct host *host, const char *name)
 		}
 	}
 	free(exe);
+	return false;
 }
 
 static void take_image(struct host *host, const struct host_image *image,
@@ -235,12 +243,15 @@ static int by_pid(const void *a, const void *b)
 void host_tapdisks_read(struct host *host)
 {
 	struct mem_list names;
+	unsigned hidden = 0;
 	char *text;
 
 	host_names(host, "/proc", &names);
 	for (size_t i = 0; i < names.count; i++)
-		take_process(host, names.item[i]);
+		hidden += take_process(host, names.item[i]);
 	mem_list_free(&names);
+	if (hidden)
+		mem_list_add(&host->unread, "/proc: %u processes", hidden);
 	if (host->live) {
 		ask(host);
 		for (size_t i = 0; i < host->tapdisk_count; i++)

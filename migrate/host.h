@@ -132,7 +132,8 @@ struct host_chain {
 	char *problem;          /* by the check of its format; NULL: clean */
 	bool dirty;             /* open for writing, or not closed cleanly */
 	unsigned openers;       /* tapdisks that have it open */
-	uint64_t room;          /* bytes free on its file system */
+	bool locked;   /* by whoever has it open; not known of a tree */
+	uint64_t room; /* bytes free on its file system */
 };
 
 struct host {

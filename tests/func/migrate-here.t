@@ -29,9 +29,9 @@ is "with its image" "$(of_pid "$ours" "['images'][0]['path']")" "$dir/a.vhd"
 has "and the key folder that its successor needs" \
 	"$(of_pid "$ours" "['environment']")" \
 	"TAPDISK3_CRYPTO_KEYDIR=$dir/keys"
-is "the image is open once, and sound" \
-	"$(say "[(c['openers'], c['problem']) for c in d['chains'] if c['layers'] == ['vhd:$dir/a.vhd']]")" \
-	"[(1, None)]"
+is "the image is open once, locked, and sound" \
+	"$(say "[(c['openers'], c['locked'], c['problem']) for c in d['chains'] if c['layers'] == ['vhd:$dir/a.vhd']]")" \
+	"[(1, True, None)]"
 
 unset TAPDISK3_CRYPTO_KEYDIR
 for lineage in xen42:xen-4.2 tap2:blktap-2.5 xs6:xapi-2; do
