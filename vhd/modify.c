@@ -198,8 +198,11 @@ static int say_header(struct vhd *vhd, const struct vhd_header *h,
 	return rc;
 }
 
-/* As h is, but readers look at slot last; the texts stay where they are. */
-static void turn_slots(struct vhd_header *out, const struct vhd_header *h,
+/*
+ * As h is, but readers look at slot last; the texts stay where they are.
+ * False: it is the only one.
+ */
+static bool turn_slots(struct vhd_header *out, const struct vhd_header *h,
 		       unsigned slot)
 {
 	unsigned last = slot;
@@ -212,6 +215,7 @@ static void turn_slots(struct vhd_header *out, const struct vhd_header *h,
 		last = i;
 	}
 	out->loc[last] = h->loc[slot];
+	return last != slot;
 }
 
 static int stop(const struct vhd_reparent *p, const char *point,
@@ -240,9 +244,8 @@ static int rewrite(struct vhd *vhd, const struct vhd_reparent *p,
 		rc = err_set(err, -EIO, "error writing locator");
 	if (!rc)
 		rc = stop(p, "REPARENT_LOCATOR", err);
-	turn_slots(&turned, h, first);
-	/* Its length is still the old text's. */
-	if (!rc && memcmp(turned.loc, h->loc, sizeof(h->loc)))
+	/* The first one's length is still the old text's. */
+	if (!rc && turn_slots(&turned, h, first))
 		rc = say_header(vhd, &turned, err);
 	if (!rc)
 		rc = rewrite_locator(vhd, &h->loc[first], path, false, err);
