@@ -175,8 +175,9 @@ void fleet_compare(struct fleet *fleet)
 		}
 		json_array_foreach (json_object_get(m->json, "vms"), i, vm) {
 			json_array_foreach (json_object_get(vm, "disks"), j,
-					    disk)
+					    disk) {
 				look_at_disk(fleet, m, vm, disk);
+			}
 		}
 	}
 }
