@@ -22,7 +22,6 @@
 
 #define BATCH       64
 #define WAIT_MAX_NS (60 * INT64_C(1000000000))
-#define ROUNDS      8 /* of deferred calls and hooks in a turn */
 
 struct loop {
 	int epoll;
@@ -334,21 +333,13 @@ static void run_hooks(struct loop *loop)
 	}
 }
 
-/*
- * What a hook defers (an answer that was there as soon as it was asked for) is
- * done without a look at the descriptors, which is a call into the kernel; but
- * not for ever, as there are others.
- */
 static bool turn(struct loop *loop, int64_t timeout_ns)
 {
 	bool any = run_ready(loop, timeout_ns);
-	unsigned rounds = 0;
 
 	any |= run_timers(loop);
-	do {
-		any |= run_deferred(loop);
-		run_hooks(loop);
-	} while (++rounds < ROUNDS && !list_empty(&loop->deferred));
+	any |= run_deferred(loop);
+	run_hooks(loop);
 	return any;
 }
 

@@ -7,8 +7,7 @@
  * loop_stop().
  *
  * One turn of the loop is: wait; run ready descriptors and timers; run
- * deferred calls until none is left; run the end-of-turn hooks, once each; if
- * those deferred something, the last two again, a few times at most.
+ * deferred calls until none is left; run the end-of-turn hooks, once each.
  * Batching (submitting I/O, pushing ring responses) belongs in the hooks.
  * Hooks run latest first: what was set up early (the I/O engine) comes after
  * those who use it, so what they ask of it is gathered in the same turn.  A

@@ -19,8 +19,6 @@
 #include "tapdisk/io-slot.h"
 
 #define RETRY_NS 10000000u /* the kernel had no room, and none is ours */
-#define LOOK_NS  100000u   /* between looks for what is not announced */
-#define AT_ONCE  64u       /* requests in a row that were done at once */
 
 struct libaio {
 	struct io_slots q;
@@ -28,16 +26,9 @@ struct libaio {
 	io_context_t ctx;
 	struct watch watch;
 	struct timer retry;
-	struct timer look;
 	struct iocb **batch;
 	unsigned in_flight;
-	unsigned silent;  /* of those, how many have no eventfd */
-	bool quiet;       /* what is prepared gets none */
-	unsigned at_once; /* calls in a row whose one request was then done */
 };
-
-/* The kernel's IOCB_FLAG_RESFD; libaio.h has no name for it. */
-#define IOCB_RESFD (1u << 0)
 
 /* What the kernel maps at the address that is the context's id. */
 struct ring {
@@ -69,8 +60,7 @@ static struct iocb *prepare(struct libaio *la, struct io_slot *s)
 		io_prep_pwrite(cb, s->fd, s->iov->iov_base, s->now, off);
 	else
 		io_prep_pwritev(cb, s->fd, s->iov, s->pieces, off);
-	if (!la->quiet)
-		io_set_eventfd(cb, la->watch.fd);
+	io_set_eventfd(cb, la->watch.fd);
 	cb->data = s;
 	return cb;
 }
@@ -80,18 +70,6 @@ static void libaio_submit(struct io *io, int fd, struct req *req)
 	struct libaio *la = io->state;
 
 	io_slots_submit(&la->q, fd, req);
-}
-
-static bool is_silent(const struct iocb *cb)
-{
-	return !(cb->u.c.flags & IOCB_RESFD);
-}
-
-static void done(struct libaio *la, const struct io_event *ev)
-{
-	la->in_flight--;
-	la->silent -= is_silent(ev->obj);
-	io_slots_done(&la->q, ev->data, (long)ev->res);
 }
 
 /* False: this is no ring that we know. */
@@ -107,7 +85,8 @@ static bool reap_mapped(struct libaio *la)
 		struct io_event ev = ring->events[head];
 
 		head = head + 1 < ring->nr ? head + 1 : 0;
-		done(la, &ev);
+		la->in_flight--;
+		io_slots_done(&la->q, ev.data, (long)ev.res);
 	}
 	__atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
 	return true;
@@ -125,8 +104,10 @@ static void reap(struct watch *w, uint32_t events)
 		return;
 	do {
 		n = io_getevents(la->ctx, 0, 32, ev, &none);
-		for (int i = 0; i < n; i++)
-			done(la, &ev[i]);
+		for (int i = 0; i < n; i++) {
+			la->in_flight--;
+			io_slots_done(&la->q, ev[i].data, (long)ev[i].res);
+		}
 	} while (n == 32);
 }
 
@@ -143,8 +124,11 @@ static bool submit_batch(struct libaio *la, unsigned n)
 
 	if (ret == -EINTR)
 		return true;
-	if (ret == -EAGAIN || ret == 0)
+	if (ret == -EAGAIN || ret == 0) {
+		if (!la->in_flight)
+			loop_timer(la->q.io->loop, &la->retry, RETRY_NS);
 		return false;
+	}
 	if (ret < 0) {
 		struct io_slot *s = la->batch[0]->data;
 
@@ -153,49 +137,9 @@ static bool submit_batch(struct libaio *la, unsigned n)
 		return true;
 	}
 	la->in_flight += ret;
-	for (int i = 0; i < ret; i++) {
-		la->silent += is_silent(la->batch[i]);
+	while (ret--)
 		list_pop(&la->q.queued);
-	}
 	return true;
-}
-
-/* Whether something is done and not reaped, as far as can be seen. */
-static bool is_ready(const struct libaio *la)
-{
-	const struct ring *ring = (const struct ring *)la->ctx;
-	unsigned tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
-
-	return ring->magic == RING_MAGIC && !ring->incompat &&
-	       ring->head != tail;
-}
-
-/*
- * What lies in memory is read and written before the call returns. If that
- * was so for a while, of one request at a time, no eventfd is asked for, which
- * would but wake us for what is known already; and should one then take its
- * time after all, a timer looks for it. With more than one at a time it is
- * not done: answers that come at once make for small batches.
- */
-static void look_at_once(struct libaio *la, unsigned n)
-{
-	if (n != 1 || la->in_flight != 1 || !is_ready(la))
-		la->at_once = 0;
-	else if (la->at_once < AT_ONCE)
-		la->at_once++;
-	else
-		(void)reap_mapped(la); /* it was known just now */
-	if (la->silent && !list_linked(&la->look.link))
-		loop_timer(la->q.io->loop, &la->look, LOOK_NS);
-}
-
-static void look_again(struct timer *t)
-{
-	struct libaio *la = container_of(t, struct libaio, look);
-
-	(void)reap_mapped(la); /* nothing is silent where it is unknown */
-	if (la->silent)
-		loop_timer(la->q.io->loop, &la->look, LOOK_NS);
 }
 
 static void libaio_flush(struct io *io)
@@ -207,18 +151,12 @@ static void libaio_flush(struct io *io)
 	while (more && !list_empty(&la->q.queued)) {
 		unsigned n = 0;
 
-		la->quiet = la->at_once == AT_ONCE && !la->in_flight &&
-			    la->q.queued.next == la->q.queued.prev;
 		list_for_each (&la->q.queued, pos, next) {
 			la->batch[n++] = prepare(
 				la, container_of(pos, struct io_slot, link));
 		}
 		more = submit_batch(la, n);
-		look_at_once(la, n);
 	}
-	/* Else the end of one of those brings us back. */
-	if (!list_empty(&la->q.queued) && !la->in_flight)
-		loop_timer(io->loop, &la->retry, RETRY_NS);
 }
 
 static int libaio_open(struct io *io, unsigned depth, struct err *err)
@@ -233,8 +171,6 @@ static int libaio_open(struct io *io, unsigned depth, struct err *err)
 	la->watch.ready = reap;
 	la->retry.fire = retry;
 	list_init(&la->retry.link);
-	la->look.fire = look_again;
-	list_init(&la->look.link);
 	ret = io_slots_open(&la->q, io, depth, err);
 	if (ret)
 		return ret;
@@ -266,7 +202,6 @@ static void libaio_close(struct io *io)
 	if (!la)
 		return;
 	loop_untimer(&la->retry);
-	loop_untimer(&la->look);
 	if (la->watch.fd >= 0) {
 		loop_unwatch(io->loop, &la->watch);
 		close(la->watch.fd);

@@ -30,10 +30,6 @@ static struct {
 	long most;  /* iocbs that a call takes */
 	long iocbs; /* that were taken */
 	unsigned refuse;
-	long announced; /* of iocbs, by an eventfd */
-	bool hold;      /* take one and do nothing yet */
-	struct iocb *held;
-	io_context_t ctx;
 } kernel;
 
 int io_submit(io_context_t ctx, long n, struct iocb **list)
@@ -47,14 +43,6 @@ int io_submit(io_context_t ctx, long n, struct iocb **list)
 	}
 	if (n > kernel.most)
 		n = kernel.most;
-	for (long i = 0; i < n; i++)
-		kernel.announced += list[i]->u.c.flags & 1;
-	if (kernel.hold) {
-		kernel.hold = false;
-		kernel.held = list[0];
-		kernel.ctx = ctx;
-		return 1;
-	}
 	ret = syscall(SYS_io_submit, ctx, n, list);
 	if (ret > 0)
 		kernel.iocbs += ret;
@@ -354,40 +342,6 @@ static void what_the_kernel_has_no_room_for_waits(void **state)
 	assert_int_equal(kernel.iocbs, 2 * REQS);
 }
 
-static void begin_held(struct timer *t)
-{
-	(void)t;
-	assert_int_equal(syscall(SYS_io_submit, kernel.ctx, 1L, &kernel.held),
-			 1);
-}
-
-/* The file is in memory: nothing is ever in flight after a call. */
-static void what_is_done_at_once_is_not_announced(void **state)
-{
-	struct timer later = { .fire = begin_held };
-	long announced;
-
-	(void)state;
-	list_init(&later.link);
-	for (unsigned i = 0; i < 100; i++) {
-		fill(0, REQ_WRITE, 0);
-		start(1);
-	}
-	announced = kernel.announced;
-	assert_true(announced < 100);
-	/* One that takes its time then is still answered, */
-	kernel.hold = true;
-	loop_timer(rig->loop, &later, 5000000);
-	fill(0, REQ_READ, 0);
-	start(1);
-	assert_non_null(kernel.held);
-	assert_int_equal(kernel.announced, announced);
-	/* and the next are announced again. */
-	fill(0, REQ_READ, 0);
-	start(1);
-	assert_int_equal(kernel.announced, announced + 1);
-}
-
 #define EACH(engine, test)                                                     \
 	{                                                                      \
 		engine ": " #test, test, up, down, (void *)(engine)            \
@@ -416,7 +370,6 @@ int main(void)
 		EACH("libaio", neighbours_go_together),
 		EACH("libaio", flushes_of_a_turn_are_one),
 		EACH("libaio", what_the_kernel_has_no_room_for_waits),
-		EACH("libaio", what_is_done_at_once_is_not_announced),
 	};
 
 	return cmocka_run_group_tests_name("io", tests, NULL, NULL);
