@@ -194,13 +194,6 @@ static int make_other(struct draft *d, const struct plan_action *a,
 			       "domain %u: the tapdisk behind a tapdev is "
 			       "exchanged at the guest's next start",
 			       a->domid);
-	/* On real Xen the way back from within a migration stopped half way. */
-	if (a->kind == PLAN_TAKEOVER)
-		return err_set(err, -EOPNOTSUPP,
-			       "domain %u: apply does not take rings over yet: "
-			       "allow cold alone, then blktap-migrate takeover "
-			       "--yes %u %u",
-			       a->domid, a->domid, a->devid);
 	if (a->kind >= PLAN_HOT_SWAP && !m->env.live)
 		return err_set(err, -EOPNOTSUPP,
 			       "domain %u: a tree has no running domains; "
