@@ -63,6 +63,38 @@ static void check_steps(struct finds *f, const struct move *m)
 	}
 }
 
+static bool is_of(const struct conf_vm *vm, const char *path)
+{
+	for (size_t i = 0; i < vm->count; i++) {
+		const char *target = vm->disks[i].target;
+		const char *at = target ? strstr(target, path) : NULL;
+
+		/* A script's has its type before it. */
+		if (at && !at[strlen(path)] && (at == target || at[-1] == ':'))
+			return true;
+	}
+	return false;
+}
+
+/* In use, or of a file that was changed: others are not our affair. */
+static bool concerns(const struct host_chain *c, const struct host *host,
+		     const struct move *m)
+{
+	const char *path = strchr(c->layers.item[0], ':') + 1;
+
+	for (size_t i = 0; i < host->disk_count; i++) {
+		if (host->disks[i].path && !strcmp(host->disks[i].path, path))
+			return true;
+	}
+	for (size_t i = 0; i < host->vm_count; i++) {
+		const struct conf_vm *vm = &host->vms[i];
+
+		if (is_of(vm, path) && move_touches(m, vm->path))
+			return true;
+	}
+	return c->openers > 0;
+}
+
 static void check_chain(struct finds *f, const struct host_chain *c)
 {
 	const char *name = c->layers.count ? c->layers.item[0] : "?";
@@ -85,7 +117,8 @@ static void check_data(struct finds *f, const struct host *host,
 		char *socket;
 
 		if (!image->path || strcmp(image->path, d->path) != 0 ||
-		    !image->type || strcmp(image->type, "aio") != 0)
+		    !image->type || strcmp(image->type, "aio") != 0 ||
+		    image->state > 0) /* paused, or on the way */
 			continue;
 		socket = mem_printf("%s/run/blktap-control/nbd%d.%d",
 				    host->root, (int)t->pid, image->minor);
@@ -147,8 +180,10 @@ static enum cmd_status verify(struct move *m, const struct cmd_args *args,
 	if (host_read(&host, args->root, err) < 0)
 		return CMD_REFUSED;
 	check_steps(&f, m);
-	for (size_t i = 0; i < host.chain_count; i++)
-		check_chain(&f, &host.chains[i]);
+	for (size_t i = 0; i < host.chain_count; i++) {
+		if (concerns(&host.chains[i], &host, m))
+			check_chain(&f, &host.chains[i]);
+	}
 	for (size_t i = 0; i < host.disk_count; i++)
 		check_disk(&f, &host, &host.disks[i]);
 	for (size_t i = 0; i < host.disk_count; i++) {

@@ -115,6 +115,15 @@ static void take_vhd(struct host_chain *chain, struct files *f,
 		chain->problem = mem_dup(err.msg);
 }
 
+#define STATE_PAUSED 0x20
+
+/* One that is paused knows its image, and has it closed. */
+static bool has_open(const struct host_image *image, const char *path)
+{
+	return image->path && !strcmp(image->path, path) &&
+	       (image->state < 0 || !(image->state & STATE_PAUSED));
+}
+
 static unsigned openers(const struct host *host, const char *path)
 {
 	unsigned n = 0;
@@ -123,8 +132,7 @@ static unsigned openers(const struct host *host, const char *path)
 		const struct host_tapdisk *t = &host->tapdisks[i];
 
 		for (size_t j = 0; j < t->count; j++)
-			n += t->images[j].path &&
-			     !strcmp(t->images[j].path, path);
+			n += has_open(&t->images[j], path);
 	}
 	return n;
 }

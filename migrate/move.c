@@ -310,6 +310,15 @@ int move_back(struct move *m, struct err *err)
 	return 0;
 }
 
+bool move_touches(const struct move *m, const char *path)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		if (m->steps[i].path && !strcmp(m->steps[i].path, path))
+			return true;
+	}
+	return false;
+}
+
 void move_json(const struct move *m, struct json *json)
 {
 	json_object(json, NULL);

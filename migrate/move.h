@@ -66,6 +66,9 @@ int move_back(struct move *m, struct err *err);
 
 const char *move_state_name(enum move_state state);
 
+/* Whether a step is about this file, by its path without the root. */
+bool move_touches(const struct move *m, const char *path);
+
 /* As one object. */
 void move_json(const struct move *m, struct json *json);
 

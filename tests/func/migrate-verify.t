@@ -39,6 +39,22 @@ ok "as many ranges as are asked for" sound --ranges 200
 mv "$root/tap-ctl-list" list
 ok "a disk of ours without a tapdisk is found" test "$(sound | grep -c 'no tapdisk answers')" = 1
 mv list "$root/tap-ctl-list"
+cat >"$root/etc/xen/example.cfg" <<EOF
+name = "example"
+kernel = "/boot/vmlinuz"
+disk = ['/dev/vg/guest-volume,raw,xvda,rw']
+EOF
+ok "an image of a file that was left alone may be missing" sound
+mv "$root/srv/b.vhd" away
+like "one of a file that was changed may not" "$(sound)" \
+	'BAD  .*/srv/b.vhd: it is not there'
+mv away "$root/srv/b.vhd"
+cp "$root/tap-ctl-list" list
+echo "pid=$pid minor=7 state=2a args=aio:/srv/a.img" >>"$root/tap-ctl-list"
+ok "a tapdisk that is paused has its image closed" sound
+sed -i 's/state=2a/state=0/' "$root/tap-ctl-list"
+like "two that are not have it open" "$(sound)" '2 tapdisks have it open'
+mv list "$root/tap-ctl-list"
 
 # The tapdisk goes on with the file that it has open.
 cp "$root/srv/a.img" other
