@@ -2,8 +2,8 @@
 # shellcheck disable=SC1091,SC2154  # lib.sh, and what it sets
 # demo.t - a guest boots and runs from a VHD, by the disk line that Xen 4.19
 # and later take as it is; then two guests at once on children of that VHD,
-# one through the kernel device, one on its ring. Prints what happens, for
-# "make demo".
+# one through the kernel device, one on its ring; then an old host is
+# converted under its guest, and back. Prints what happens, for "make demo".
 # xen: 4.20
 # limit: 600
 set -u
@@ -110,4 +110,6 @@ done
 is "no byte of their parent has changed" "$(sum "$tmp/guest.vhd")" "$before"
 ok "the module is unloaded" unload_module
 is "the kernel has nothing to complain of" "$(complaints)" ""
+
+. ./demo-upgrade.sh
 finish

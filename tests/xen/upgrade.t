@@ -5,6 +5,7 @@
 # of the kernel module, as libxl made it up to Xen 4.12, and a tapdisk with the
 # control messages of Xen 4.2; the other a file that its line calls tap:aio,
 # which this libxl takes for a loop device.
+# xen: 4.20
 # limit: 600
 set -u
 . ./lib.sh
@@ -69,7 +70,7 @@ blktap-migrate plan --allow cold,live >"$tmp/plan" 2>&1
 sed 's/^/  /' "$tmp/plan"
 is "the first one's tapdisk is an old one" \
 	"$(blktap-migrate inventory | grep -c xen-4.2)" 1
-is "both can move while they run" "$(grep -cw LIVE "$tmp/plan")" 2
+is "both can move while they run" "$(grep -c '^LIVE ' "$tmp/plan")" 2
 before=$(xl list | wc -l)
 ok "the plan is applied" migrate apply --plan "$(hash)" --allow cold,live
 sed 's/^/  /' "$tmp/out"
