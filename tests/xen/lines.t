@@ -35,6 +35,12 @@ for world in "$trees"/*; do
 	world=${world##*/}
 	stage "$world"
 	case $world in xcp-ng-8 | openxt) continue ;; esac
+	# Old xm took a domain without a kernel.
+	for file in "$root"/etc/xen/*; do
+		[ ! -f "$file" ] || grep -q 'disk' "$file" || continue
+		grep -qE '^ *(kernel|bootloader|builder|type)' "$file" ||
+			echo 'kernel = "/boot/vmlinuz"' >>"$file"
+	done
 	ok "$world: xl takes what its files become" apply
 	for backup in $(edited); do
 		file=${backup%.blktap-migrate.*}
