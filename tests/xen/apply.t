@@ -2,7 +2,7 @@
 # shellcheck disable=SC1091,SC2154,SC2086  # lib.sh, and words on purpose
 # apply.t - blktap-migrate moves the disks of a running guest as its plan says,
 # live and by detaching, and takes all of it back, while the guest writes.
-# xen: 4.20 4.17
+# xen: by name
 # limit: 300
 set -u
 . ./lib.sh

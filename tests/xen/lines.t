@@ -2,7 +2,7 @@
 # shellcheck disable=SC1091,SC2154,SC2086  # lib.sh, stage.sh, words on purpose
 # lines.t - what blktap-migrate makes of the disks of old hosts, shown to the
 # real xl; no guest is started.
-# xen: 4.20 4.17
+# xen: by name
 # limit: 200
 set -u
 . ./lib.sh

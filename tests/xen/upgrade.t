@@ -5,7 +5,7 @@
 # of the kernel module, as libxl made it up to Xen 4.12, and a tapdisk with the
 # control messages of Xen 4.2; the other a file that its line calls tap:aio,
 # which this libxl takes for a loop device.
-# xen: 4.20
+# xen: by name
 # limit: 600
 set -u
 . ./lib.sh
@@ -84,7 +84,7 @@ ok "it is as it should be" migrate verify
 
 # The new line is what its next life begins with.
 in_guest two 'reboot -f' >/dev/null &
-ok "the second reboots" until_ 90 guest_ready two 2
+ok "the second reboots" until_ 180 guest_ready two 2
 kill %% 2>/dev/null
 is "on a ring of ours" "$(kind two)" vbd3
 ok "and works" works two
