@@ -23,8 +23,11 @@ apply() {
 	hash=$(blktap-migrate plan "$@" | tee "$tmp/plan" | sed -n 's/^plan //p')
 	blktap-migrate apply "$@" --plan "$hash" || { cat "$tmp/plan"; false; }
 }
-# What libxl would start the guest with at its next reboot.
-next() { xl list -l g | tr -d ' \n' | grep -oE '"(script|backend)":"[a-z/-]*(xenio|tap)"' | wc -l; }
+# What xl would start the guest with at its next reboot.
+next() {
+	cat /var/lib/xen/userdata-d."$(xl domid g)".*.xl |
+		grep -oE 'block-xenio|backendtype=tap' | wc -l
+}
 driver() {
 	basename "$(readlink "/sys/bus/xen-backend/devices/vbd-$(xl domid g)-$1/driver")"
 }
