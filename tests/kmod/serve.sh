@@ -128,6 +128,6 @@ check $? 'both are destroyed'
 more=${0%/*}/busy.sh
 [ -e "$more" ] || more=/bin/busy.sh
 # shellcheck source=tests/kmod/busy.sh
-. "$more"
+[ -n "${brief-}" ] || . "$more"
 rmmod blktap
 check $? 'the module goes'
