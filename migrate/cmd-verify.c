@@ -100,8 +100,8 @@ static void check_chain(struct finds *f, const struct host_chain *c)
 	const char *name = c->layers.count ? c->layers.item[0] : "?";
 
 	find(f, !c->problem, "%s: %s", name, c->problem ? c->problem : "");
-	find(f, c->openers < 2, "%s: %u tapdisks have it open", name,
-	     c->openers);
+	find(f, c->openers - c->paused < 2, "%s: %u tapdisks have it open",
+	     name, c->openers - c->paused);
 }
 
 /* A raw image reads the same through its tapdisk and around it. */

@@ -117,24 +117,23 @@ static void take_vhd(struct host_chain *chain, struct files *f,
 
 #define STATE_PAUSED 0x20
 
-/* One that is paused knows its image, and has it closed. */
-static bool has_open(const struct host_image *image, const char *path)
+/* One that is paused has its image closed, and may open it again. */
+static void count_openers(const struct host *host, struct host_chain *chain,
+			  const char *path)
 {
-	return image->path && !strcmp(image->path, path) &&
-	       (image->state < 0 || !(image->state & STATE_PAUSED));
-}
-
-static unsigned openers(const struct host *host, const char *path)
-{
-	unsigned n = 0;
-
 	for (size_t i = 0; i < host->tapdisk_count; i++) {
 		const struct host_tapdisk *t = &host->tapdisks[i];
 
-		for (size_t j = 0; j < t->count; j++)
-			n += has_open(&t->images[j], path);
+		for (size_t j = 0; j < t->count; j++) {
+			const struct host_image *image = &t->images[j];
+
+			if (!image->path || strcmp(image->path, path) != 0)
+				continue;
+			chain->openers++;
+			chain->paused += image->state > 0 &&
+					 (image->state & STATE_PAUSED);
+		}
 	}
-	return n;
 }
 
 /*
@@ -172,7 +171,7 @@ static void take(struct host *host, const char *type, const char *path)
 			sizeof(*host->chains));
 	if (statvfs(full, &fs) == 0)
 		chain->room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	chain->openers = openers(host, path);
+	count_openers(host, chain, path);
 	chain->locked = host->live && is_locked(host, full);
 	if (!strcmp(type, "vhd") && host_exists(host, path))
 		take_vhd(chain, &f, path);

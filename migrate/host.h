@@ -131,7 +131,8 @@ struct host_chain {
 	struct mem_list layers; /* "vhd:/a", "vhd:/base", "raw:/x" */
 	char *problem;          /* by the check of its format; NULL: clean */
 	bool dirty;             /* open for writing, or not closed cleanly */
-	unsigned openers;       /* tapdisks that have it open */
+	unsigned openers;       /* tapdisks that have it open, or had */
+	unsigned paused;        /* of those, as long as they are paused */
 	bool locked;   /* by whoever has it open; not known of a tree */
 	uint64_t room; /* bytes free on its file system */
 };
