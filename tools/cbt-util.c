@@ -14,6 +14,7 @@
 #include "lib/cbt.h"
 #include "lib/err.h"
 #include "lib/parse.h"
+#include "lib/streams.h"
 
 #define CHUNK (1u << 20)
 
@@ -440,11 +441,12 @@ static int run(const struct command *c, int argc, char **argv)
 		(void)printf("usage: cbt-util %s %s\n", c->name, c->usage);
 	else if (rc)
 		(void)fprintf(stderr, "cbt-util: %s\n", err.msg);
-	return abs(rc);
+	return abs(streams_finish(rc));
 }
 
 int main(int argc, char **argv)
 {
+	streams_open();
 	if (argc < 2 || !strcmp(argv[1], "-h")) {
 		usage();
 		return EINVAL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/streams.h"
 #include "vhd/cmd.h"
 
 #define SERVER     "LIBVHD_ICBINN_VHD_SERVER"
@@ -134,11 +135,12 @@ static int run(const struct vhd_cmd *c, int argc, char **argv)
 		rc = c->run(argc, argv);
 	vhd_files_icbinn_free(files);
 	vhd_files_icbinn_free(key_files);
-	return abs(rc) & 0xff;
+	return abs(streams_finish(rc)) & 0xff;
 }
 
 int main(int argc, char **argv)
 {
+	streams_open();
 	argc = drop_debug(argc, argv);
 	if (argc < 2)
 		return usage();
