@@ -160,7 +160,7 @@ static bool is_locked(struct host *host, const char *path)
 static void take(struct host *host, const char *type, const char *path)
 {
 	cleanup_free char *full = mem_printf("%s%s", host->root, path);
-	struct files f = { { open_under, remove_none, resolve_under },
+	struct files f = { { open_under, remove_none, resolve_under, NULL },
 			   host->root };
 	struct host_chain *chain;
 	struct statvfs fs;

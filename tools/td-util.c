@@ -11,6 +11,7 @@
 
 #include "lib/err.h"
 #include "lib/parse.h"
+#include "lib/streams.h"
 #include "vhd/chain.h"
 #include "vhd/vhd.h"
 
@@ -139,6 +140,9 @@ static int snapshot(struct args *a, struct err *err)
 	if (!a->vhd)
 		return err_set(err, -EINVAL, "a plain file has no snapshots");
 	rc = limit_depth(a, err);
+	if (!rc && vhd_chain_holds(vhd_files_local(), snap.parent, snap.name))
+		rc = err_set(err, -EINVAL, "%s is or has it as a parent",
+			     snap.parent);
 	if (!rc)
 		rc = open_new(&io, snap.name, &made, err);
 	if (rc)
@@ -341,11 +345,12 @@ static int run(const struct command *cmd, int argc, char **argv)
 	rc = cmd->run(&a, &err);
 	if (rc)
 		(void)fprintf(stderr, "td-util: %s\n", err.msg);
-	return abs(rc) & 0xff;
+	return abs(streams_finish(rc)) & 0xff;
 }
 
 int main(int argc, char **argv)
 {
+	streams_open();
 	for (const struct command *c = commands; argc > 1 && c->name; c++) {
 		if (!strcmp(c->name, argv[1]))
 			return run(c, argc - 2, argv + 2);

@@ -106,28 +106,67 @@ void vhd_chain_close(struct vhd_chain *chain)
 	free(chain);
 }
 
+/* The layer's parent in its place. */
+static int step(struct vhd_layer *l, struct vhd_files *files, struct err *err)
+{
+	struct vhd_layer next = { 0 };
+	int rc = open_parent(&next, l, files, VHD_OPEN_FAST, err);
+
+	close_layer(l);
+	*l = next;
+	return rc;
+}
+
 int vhd_chain_depth(struct vhd_files *files, const char *name, unsigned *out,
 		    struct err *err)
 {
-	struct vhd_layer l = { .name = strdup(name) }, next;
+	struct vhd_layer l = { .name = strdup(name) };
 	unsigned n = 1;
 	int rc;
 
 	if (!l.name)
 		return err_set(err, -ENOMEM, "%s", name);
 	rc = open_layer(&l, files, false, VHD_OPEN_FAST, err);
-	while (!rc && has_parent(&l)) {
-		next = (struct vhd_layer){ 0 };
+	while (!rc && has_parent(&l))
 		rc = n++ < VHD_CHAIN_MAX
-			     ? open_parent(&next, &l, files, VHD_OPEN_FAST, err)
+			     ? step(&l, files, err)
 			     : err_set(err, -ELOOP, "%s: too many parents",
 				       name);
-		close_layer(&l);
-		l = next;
-	}
 	close_layer(&l);
 	*out = n;
 	return rc;
+}
+
+static bool is_same(struct vhd_files *files, const char *a, const char *b)
+{
+	char *x, *y;
+	bool same;
+
+	if (files->same)
+		return files->same(files, a, b);
+	x = files->resolve(files, a);
+	y = files->resolve(files, b);
+	same = x && y && !strcmp(x, y);
+	free(x);
+	free(y);
+	return same;
+}
+
+bool vhd_chain_holds(struct vhd_files *files, const char *name,
+		     const char *other)
+{
+	struct vhd_layer l = { .name = strdup(name) };
+	bool found = is_same(files, name, other);
+	int rc = -ENOMEM;
+
+	if (l.name && !found)
+		rc = open_layer(&l, files, false, VHD_OPEN_FAST, NULL);
+	for (unsigned n = 1; !rc && has_parent(&l) && n < VHD_CHAIN_MAX; n++) {
+		rc = step(&l, files, NULL);
+		found |= l.name && is_same(files, l.name, other);
+	}
+	close_layer(&l);
+	return found;
 }
 
 static int read_plain(struct vhd_layer *l, uint8_t *buf, uint64_t sector,

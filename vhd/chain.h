@@ -44,6 +44,10 @@ int vhd_chain_is_clear(const struct vhd_chain *chain, struct err *err);
 int vhd_chain_depth(struct vhd_files *files, const char *name, unsigned *out,
 		    struct err *err);
 
+/* Whether other is name, or behind it as far as the chain can be followed. */
+bool vhd_chain_holds(struct vhd_files *files, const char *name,
+		     const char *other);
+
 /* Sectors of the leaf. */
 struct vhd_stats {
 	uint64_t allocated; /* in blocks that are there */

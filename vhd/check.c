@@ -125,7 +125,8 @@ static int compare_id(const struct vhd *vhd, struct vhd_io *io,
 	if (rc)
 		return err_wrap(err, "error opening parent %s", path);
 	if (!(flags & VHD_CHECK_NO_ID) &&
-	    memcmp(parent->footer.id, vhd->header.parent_id, 16))
+	    (memcmp(parent->footer.id, vhd->header.parent_id, 16) ||
+	     !memcmp(parent->footer.id, vhd->footer.id, 16)))
 		rc = err_set(err, -EINVAL, "invalid parent uuid");
 	vhd_close(parent);
 	return rc;

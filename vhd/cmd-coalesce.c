@@ -20,6 +20,8 @@ static int open_parent(struct vhd_cmd_image *child,
 
 	if (rc)
 		return rc;
+	if (vhd_chain_holds(files, *path, child->name))
+		return err_set(err, -EINVAL, "it is a parent of its own");
 	if (!vhd_parent_is_raw(child->vhd))
 		return vhd_cmd_try(parent, *path, VHD_OPEN_WRITE, err);
 	return files->open(files, &parent->io, *path, VHD_FILES_WRITE, err);

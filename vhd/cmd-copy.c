@@ -161,7 +161,8 @@ static int copy(const struct copy_args *a, const char *verb)
 	int rc = open_source(a, &p, &err);
 
 	if (!rc)
-		rc = vhd_cmd_new(&io, a->new, a->overwrite, &made, &err);
+		rc = vhd_cmd_new(&io, a->new, a->name, a->overwrite, &made,
+				 &err);
 	if (!rc) {
 		rc = fill_new(io, a, &p, &err);
 		if (!rc)

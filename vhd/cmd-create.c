@@ -70,7 +70,7 @@ int vhd_cmd_create(int argc, char **argv)
 	if (!name || !sized || optind != argc)
 		return vhd_cmd_usage("create");
 	start(&p);
-	rc = vhd_cmd_new(&io, name, overwrite, &made, &err);
+	rc = vhd_cmd_new(&io, name, NULL, overwrite, &made, &err);
 	if (!rc)
 		rc = finish(io, name, made, vhd_create(io, &p, &err));
 	return rc ? vhd_cmd_fail("error creating", name, rc, &err) : 0;
@@ -98,7 +98,7 @@ static int snapshot(const struct vhd_snapshot *snap, struct vhd_new *p,
 	int rc;
 
 	start(p);
-	rc = vhd_cmd_new(&io, snap->name, overwrite, &made, &err);
+	rc = vhd_cmd_new(&io, snap->name, snap->parent, overwrite, &made, &err);
 	if (!rc)
 		rc = finish(io, snap->name, made,
 			    vhd_snapshot(io, vhd_cmd_files(), snap, p, &err));

@@ -8,6 +8,7 @@
 
 #include "lib/json.h"
 #include "lib/parse.h"
+#include "vhd/chain.h"
 #include "vhd/cmd.h"
 
 #define BLOCK_MB 2u
@@ -82,8 +83,8 @@ static int take_over(struct vhd_io *io, const char *name, struct err *err)
 	return 0;
 }
 
-int vhd_cmd_new(struct vhd_io **out, const char *name, bool overwrite,
-		bool *made, struct err *err)
+int vhd_cmd_new(struct vhd_io **out, const char *name, const char *source,
+		bool overwrite, bool *made, struct err *err)
 {
 	struct vhd_files *files = vhd_cmd_files();
 	int rc = files->open(files, out, name, VHD_FILES_CREATE, err);
@@ -91,6 +92,8 @@ int vhd_cmd_new(struct vhd_io **out, const char *name, bool overwrite,
 	*made = !rc;
 	if (rc != -EEXIST)
 		return rc;
+	if (source && vhd_chain_holds(files, source, name))
+		return err_set(err, -EINVAL, "%s is made from it", name);
 	rc = files->open(files, out, name, VHD_FILES_WRITE, err);
 	if (rc || overwrite)
 		return rc;

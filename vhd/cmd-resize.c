@@ -8,10 +8,11 @@
 
 #include "vhd/cmd.h"
 
-static int open_journal(struct vhd_io **out, const char *name, bool *made)
+static int open_journal(struct vhd_io **out, const char *name,
+			const char *image, bool *made)
 {
 	struct err err = { 0 };
-	int rc = vhd_cmd_new(out, name, false, made, &err);
+	int rc = vhd_cmd_new(out, name, image, false, made, &err);
 
 	return rc ? vhd_cmd_fail("error creating journal", name, rc, &err) : 0;
 }
@@ -36,7 +37,7 @@ static int resize(struct vhd_cmd_image *img, struct vhd_resize *r,
 	int rc = 0;
 
 	if (journal)
-		rc = open_journal(&r->journal, journal, &made);
+		rc = open_journal(&r->journal, journal, img->name, &made);
 	if (rc)
 		return rc;
 	rc = vhd_resize(img->vhd, r, &err);

@@ -109,10 +109,20 @@ const char *vhd_cmd_scan_name(const char *path, unsigned flags)
 	return flags & VHD_SCAN_FULL ? path : vhd_name_base(path);
 }
 
+/* A line is one, whatever a file or a locator is called. */
+static void put_name(const char *key, const char *name)
+{
+	(void)printf("%s=", key);
+	for (; *name; name++)
+		(void)putchar((unsigned char)*name < ' ' || *name == 0x7f
+				      ? '?'
+				      : *name);
+}
+
 static void print_error(const struct vhd_scan *s)
 {
-	(void)printf("vhd=%s scan-error=%d error-message='%s'\n", s->path,
-		     s->error, s->text);
+	put_name("vhd", s->path);
+	(void)printf(" scan-error=%d error-message='%s'\n", s->error, s->text);
 	if (s->why[0])
 		(void)fprintf(stderr, "%s: %s\n", s->path, s->why);
 }
@@ -128,13 +138,15 @@ static void print_line(const struct vhd_scans *all, const struct vhd_scan *s,
 		if (flags & VHD_SCAN_TREE && !s->found)
 			gone = " (not found in scan)";
 	}
-	(void)printf("%*svhd=%s capacity=%llu size=%llu hidden=%u",
-		     (int)depth * 3, "", vhd_cmd_scan_name(s->path, flags),
+	(void)printf("%*s", (int)depth * 3, "");
+	put_name("vhd", vhd_cmd_scan_name(s->path, flags));
+	(void)printf(" capacity=%llu size=%llu hidden=%u",
 		     (unsigned long long)s->capacity,
 		     (unsigned long long)s->size, s->hidden);
 	if (flags & VHD_SCAN_MARKS)
 		(void)printf(" marker=%u keyhash=%s", s->marker, s->keyhash);
-	(void)printf(" parent=%s%s\n", parent, gone);
+	put_name(" parent", parent);
+	(void)printf("%s\n", gone);
 }
 
 /* Children under their parents; each is printed once. */
@@ -238,22 +250,46 @@ static int add_glob(struct vhd_scans *all, const char *pattern)
 	return rc;
 }
 
+/* A parent, unless it is there under this or another name. */
+static int add_ancestor(struct vhd_scans *all, const char *path)
+{
+	struct vhd_files *files = vhd_cmd_files();
+	char *real = files->resolve(files, path);
+	size_t n = all->n;
+	int rc;
+
+	for (size_t i = 0; real && i < all->n; i++) {
+		if (all->scan[i].real && !strcmp(all->scan[i].real, real)) {
+			free(real);
+			return 0;
+		}
+	}
+	rc = add(all, path);
+	if (rc || all->n == n) {
+		free(real);
+		return rc;
+	}
+	all->scan[n].real = real;
+	vhd_cmd_scan_one(&all->scan[n], all->flags);
+	return 0;
+}
+
 /* Ancestors are behind the list, each read once. */
 static int add_ancestors(struct vhd_scans *all)
 {
+	struct vhd_files *files = vhd_cmd_files();
 	int rc = 0;
 
+	for (size_t i = 0; i < all->n; i++)
+		all->scan[i].real = files->resolve(files, all->scan[i].path);
 	for (size_t i = 0; !rc && i < all->n; i++) {
 		char *full;
 
 		if (!all->scan[i].parent)
 			continue;
 		full = vhd_name_beside(all->scan[i].path, all->scan[i].parent);
-		rc = full ? add(all, full) : -ENOMEM;
+		rc = full ? add_ancestor(all, full) : -ENOMEM;
 		free(full);
-		if (!rc && all->n && !all->scan[all->n - 1].capacity &&
-		    !all->scan[all->n - 1].error)
-			vhd_cmd_scan_one(&all->scan[all->n - 1], all->flags);
 	}
 	return rc;
 }
@@ -331,6 +367,7 @@ int vhd_cmd_scan(int argc, char **argv)
 	}
 	for (size_t i = 0; i < all.n; i++) {
 		free(all.scan[i].path);
+		free(all.scan[i].real);
 		free(all.scan[i].parent);
 	}
 	free(all.scan);

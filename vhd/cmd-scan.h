@@ -17,6 +17,7 @@
 
 struct vhd_scan {
 	char *path;
+	char *real; /* canonical; with VHD_SCAN_ANCESTORS */
 	uint64_t capacity;
 	uint64_t size;
 	char *parent; /* NULL: none */

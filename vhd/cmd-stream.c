@@ -22,6 +22,7 @@ static const struct vhd_progress shown = { .step = vhd_cmd_progress };
 
 struct args {
 	const char *in, *vhd, *out;
+	unsigned n; /* images */
 	bool progress, keep, any_order, info;
 	int (*fill)(struct vhd_io *io, struct args *a,
 		    struct vhd_cmd_image *img, struct err *err);
@@ -56,6 +57,18 @@ static int fail(const char *verb, const char *name, int rc,
 	return rc ? vhd_cmd_fail(verb, name, rc, err) : 0;
 }
 
+/* Devices are taken as they are, but not one that is still to be read. */
+static int may_make(const struct args *a, const struct vhd_cmd_image *img,
+		    struct err *err)
+{
+	struct vhd_files *files = vhd_cmd_files();
+	bool same = files->same && a->in && files->same(files, a->in, a->out);
+
+	for (unsigned i = 0; i < a->n; i++)
+		same |= files->same && files->same(files, img[i].name, a->out);
+	return same ? err_set(err, -EINVAL, "%s is read from", a->out) : 0;
+}
+
 /* The new file a->out, filled by a->fill(), or removed again. */
 static int make(struct args *a, struct vhd_cmd_image *img)
 {
@@ -63,8 +76,10 @@ static int make(struct args *a, struct vhd_cmd_image *img)
 	struct err err = { 0 };
 	struct vhd_io *io;
 	bool made;
-	int rc = vhd_cmd_new(&io, a->out, false, &made, &err);
+	int rc = may_make(a, img, &err);
 
+	if (!rc)
+		rc = vhd_cmd_new(&io, a->out, NULL, false, &made, &err);
 	if (!rc) {
 		rc = a->fill(io, a, img, &err);
 		if (!rc)
@@ -88,7 +103,7 @@ static int clone(struct vhd_io *io, struct args *a, struct vhd_cmd_image *img,
 int vhd_cmd_clone(int argc, char **argv)
 {
 	struct vhd_cmd_image img;
-	struct args a = { .fill = clone };
+	struct args a = { .fill = clone, .n = 1 };
 	int c, rc;
 
 	while ((c = getopt(argc, argv, "i:o:qh")) != -1) {
@@ -177,7 +192,7 @@ int vhd_cmd_decrypt(int argc, char **argv)
 	};
 	struct vhd_cmd_image img;
 	struct err err = { 0 };
-	struct args a = { .fill = decrypt };
+	struct args a = { .fill = decrypt, .n = 1 };
 	int c, rc;
 
 	while ((c = getopt_long(argc, argv, "i:I:o:ph", longopts, NULL)) !=
@@ -284,8 +299,8 @@ int vhd_cmd_encrypt(int argc, char **argv)
 	rc = open_input(&img, a.in);
 	if (rc)
 		return rc;
-	if (!vhd_header(img.vhd))
-		rc = -EINVAL;
+	a.n = 1;
+	rc = vhd_header(img.vhd) ? may_make(&a, &img, &err) : -EINVAL;
 	if (!rc)
 		rc = files->open(files, &device, a.out, VHD_FILES_WRITE, &err);
 	if (!rc) {
@@ -410,6 +425,7 @@ int vhd_cmd_stream(int argc, char **argv)
 		(void)printf("%s: %u blocks of %u\n", in.img[i].name,
 			     vhd_allocated(in.img[i].vhd),
 			     vhd_blocks(in.img[i].vhd));
+	in.args.n = in.n;
 	if (!rc && !in.args.info)
 		rc = make(&in.args, in.img);
 	for (unsigned i = 0; i < in.n; i++)

@@ -67,9 +67,12 @@ int vhd_cmd_try(struct vhd_cmd_image *img, const char *name, unsigned flags,
 		struct err *err);
 void vhd_cmd_close(struct vhd_cmd_image *img);
 
-/* A name for a new image: refuses to write over one unless overwrite. */
-int vhd_cmd_new(struct vhd_io **out, const char *name, bool overwrite,
-		bool *made, struct err *err);
+/*
+ * A name for a new image: refuses to write over one unless overwrite, and
+ * over what source, which it is made from, is or has behind it. May be NULL.
+ */
+int vhd_cmd_new(struct vhd_io **out, const char *name, const char *source,
+		bool overwrite, bool *made, struct err *err);
 
 /* "verb NAME: N", and why behind it on stderr if there is more to say. */
 int vhd_cmd_fail(const char *verb, const char *name, int rc,

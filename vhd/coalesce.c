@@ -32,6 +32,8 @@ static int may_coalesce(struct vhd *child, struct vhd *parent, uint64_t size,
 		return err_set(err, -EINVAL,
 			       "coalescing of non-differencing disks is not "
 			       "supported");
+	if (parent && !memcmp(parent->footer.id, child->footer.id, 16))
+		return err_set(err, -EINVAL, "it is a parent of its own");
 	if (parent && memcmp(parent->footer.id, child->header.parent_id, 16))
 		return err_set(err, -EINVAL, "invalid parent uuid");
 	if (vhd_size(child) > size)

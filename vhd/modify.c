@@ -7,6 +7,7 @@
 
 #include "lib/bytes.h"
 #include "lib/err.h"
+#include "vhd/chain.h"
 #include "vhd/image.h"
 #include "vhd/locator.h"
 #include "vhd/names.h"
@@ -39,10 +40,31 @@ int vhd_set_type(struct vhd *vhd, enum vhd_type type, struct err *err)
 	return vhd_footer_write(vhd, err);
 }
 
+/* A file that grows and has no room for its footer stays as it was. */
+static int put_footer(struct vhd *vhd, uint64_t bytes)
+{
+	struct vhd_io *io = vhd->io;
+	bool grows = bytes > vhd->file_size;
+	uint8_t buf[VHD_FOOTER_BYTES];
+	int rc = 0;
+
+	if (grows)
+		rc = io->resize ? io->resize(io, bytes) : -EINVAL;
+	if (rc)
+		return rc;
+	vhd_footer_encode(buf, &vhd->footer);
+	rc = io->pwrite(io, buf, sizeof(buf), bytes - sizeof(buf));
+	if (!rc)
+		rc = io->sync(io);
+	if (rc && grows)
+		(void)io->resize(io, vhd->file_size); /* rc is what counts */
+	else if (!rc && io->resize && bytes < vhd->file_size)
+		rc = io->resize(io, bytes);
+	return rc;
+}
+
 int vhd_set_physical(struct vhd *vhd, uint64_t bytes, struct err *err)
 {
-	uint8_t buf[VHD_FOOTER_BYTES];
-	uint64_t off = bytes - VHD_FOOTER_BYTES;
 	int rc = vhd_may_write(vhd, err);
 
 	if (rc)
@@ -53,20 +75,10 @@ int vhd_set_physical(struct vhd *vhd, uint64_t bytes, struct err *err)
 			       "%llu bytes: the data takes %llu and a footer",
 			       (unsigned long long)bytes,
 			       (unsigned long long)vhd_end(vhd));
-	if (bytes > vhd->file_size && vhd->io->resize)
-		rc = vhd->io->resize(vhd->io, bytes);
-	else if (bytes > vhd->file_size)
-		rc = -EINVAL;
-	vhd_footer_encode(buf, &vhd->footer);
-	if (!rc)
-		rc = vhd->io->pwrite(vhd->io, buf, sizeof(buf), off);
-	if (!rc)
-		rc = vhd->io->sync(vhd->io);
-	if (!rc && vhd->io->resize && bytes < vhd->file_size)
-		rc = vhd->io->resize(vhd->io, bytes);
+	rc = put_footer(vhd, bytes);
 	if (rc)
 		return err_set(err, rc, "physical size: %s", strerror(-rc));
-	vhd->footer_off = off;
+	vhd->footer_off = bytes - VHD_FOOTER_BYTES;
 	vhd->file_size = bytes;
 	vhd->primary = true;
 	return 0;
@@ -277,6 +289,8 @@ int vhd_set_parent(struct vhd *vhd, const struct vhd_reparent *p,
 		rc = err_set(err, -EINVAL, "not a differencing image");
 	if (!rc && !path)
 		rc = err_set(err, -ENOENT, "error resolving %s", p->parent);
+	if (!rc && vhd_chain_holds(p->files, to, from))
+		rc = err_set(err, -EINVAL, "it would be a parent of its own");
 	if (!rc)
 		rc = describe(&h, p->files, to, p->raw, err);
 	if (!rc)

@@ -42,44 +42,47 @@ int vhd_parent_locator(struct vhd *vhd, char **out, struct err *err)
 		       vhd->header.parent_name);
 }
 
-/* A candidate's canonical name if it is there; NULL otherwise. */
-static char *try_path(const char *path, const char *name,
-		      struct vhd_files *files)
+/* A candidate's canonical name, if it is there. */
+static int try_path(char **out, const char *path, const char *name,
+		    struct vhd_files *files)
 {
 	char *child = files->resolve(files, name);
 	char *full = child ? vhd_name_beside(child, path) : NULL;
-	char *out = NULL;
 	struct vhd_io *io;
+	int rc = full ? files->open(files, &io, full, 0, NULL) : -ENOENT;
 
-	if (full && !files->open(files, &io, full, 0, NULL)) {
+	if (!rc) {
 		io->close(io);
-		out = files->resolve(files, full);
+		*out = files->resolve(files, full);
+		rc = *out ? 0 : -ENOENT;
 	}
 	free(full);
 	free(child);
-	return out;
+	return rc;
 }
 
 int vhd_parent_path(struct vhd *vhd, const char *name, struct vhd_files *files,
 		    char **out, struct err *err)
 {
 	char *path, first[160] = "";
-	int rc = may_have_parent(vhd, err);
+	int rc = may_have_parent(vhd, err), why = -ENOENT;
 
 	if (rc)
 		return rc;
 	for (unsigned i = 0; i < VHD_LOCATORS; i++) {
 		if (vhd_locator_path(vhd, i, &path, NULL))
 			continue;
-		*out = try_path(path, name, files);
+		rc = try_path(out, path, name, files);
 		if (!first[0])
 			(void)snprintf(first, sizeof(first), "%s", path);
 		free(path);
-		if (*out)
+		if (!rc)
 			return 0;
+		if (rc == -EACCES) /* it may be there */
+			why = rc;
 	}
-	return err_set(err, -ENOENT, "error resolving %s: %d",
-		       first[0] ? first : vhd->header.parent_name, -ENOENT);
+	return err_set(err, why, "error resolving %s: %d",
+		       first[0] ? first : vhd->header.parent_name, why);
 }
 
 int vhd_parent(struct vhd *vhd, const char *name, struct vhd_files *files,

@@ -299,12 +299,25 @@ static char *local_resolve(struct vhd_files *files, const char *name)
 	return out ? out : resolve_new(name);
 }
 
+static bool local_same(struct vhd_files *files, const char *a, const char *b)
+{
+	struct stat x, y;
+
+	(void)files;
+	if (stat(a, &x) || stat(b, &y))
+		return false;
+	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
+		return x.st_rdev == y.st_rdev;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 struct vhd_files *vhd_files_local(void)
 {
 	static const struct vhd_files local = {
 		.open = local_open,
 		.remove = local_remove,
 		.resolve = local_resolve,
+		.same = local_same,
 	};
 
 	/* Nobody writes to it; the type is not const for those with state. */
