@@ -45,6 +45,13 @@ static bool is_qcow(const struct conf_disk *disk)
 	return is(disk->type, "qcow") || is(disk->type, "qcow2");
 }
 
+static bool is_block_tap(const char *script)
+{
+	const char *slash = strrchr(script, '/');
+
+	return !strcmp(slash ? slash + 1 : script, "block-tap");
+}
+
 /* Who serves it now was chosen, or is none of ours. */
 static bool is_left_alone(const struct conf_disk *disk,
 			  const struct conf_goal *goal)
@@ -77,8 +84,10 @@ static const char *obstacle(const struct conf_disk *disk,
 		       "VHD, leave it to QEMU, or allow --qcow-script";
 	if (disk->backend)
 		return "another domain serves it: convert it there";
-	if (disk->script && !is(disk->script, "block-tap") && !goal->native)
+	if (disk->script && !goal->native && !is_block_tap(disk->script))
 		return "it has a script of its own";
+	if (disk->other && strstr(disk->other, "specification=virtio"))
+		return "libxl has no virtio disks of this kind";
 	if (disk->other && strstr(disk->other, "colo") &&
 	    !strstr(disk->other, "no-colo"))
 		return "libxl does not replicate disks of this kind";

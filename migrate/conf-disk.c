@@ -28,7 +28,7 @@ static const struct word {
 } words[] = {
 	{ "tap", NULL, false, false },     { "tap2", NULL, false, false },
 	{ "tapdisk", NULL, false, false }, { "ioemu", NULL, false, false },
-	{ "file", "raw", true, false },    { "phy", "raw", true, false },
+	{ "file", NULL, false, false },    { "phy", NULL, false, false },
 	{ "aio", "raw", true, false },     { "raw", "raw", true, false },
 	{ "vhd", "vhd", true, false },     { "qcow", "qcow", true, false },
 	{ "qcow2", "qcow2", true, false }, { "sync", "sync", true, false },
@@ -36,6 +36,12 @@ static const struct word {
 	{ "remus", "remus", true, false }, { "iscsi", "raw", true, true },
 	{ "nbd", "raw", true, true },      { "enbd", "raw", true, true },
 	{ "drbd", "raw", true, true },
+};
+
+/* What stands at a place is told by what was said before it, as xl has it. */
+struct take {
+	struct conf_disk *d;
+	bool access; /* its place is over, be it empty */
 };
 
 static const char *const formats[] = { "raw",   "vhd", "qcow",
@@ -154,7 +160,7 @@ static int take_target(struct conf_disk *d, const char *s, struct err *err)
 	d->prefix = mem_ndup(s, (size_t)(at - s));
 	if (w && w->type)
 		replace(&d->type, mem_dup(w->type));
-	if (w && w->script && !conf_disk_tap(d))
+	if (w && w->script)
 		replace(&d->script, mem_printf("block-%s", w->name));
 	return set(&d->target, "target", at, err);
 }
@@ -197,31 +203,35 @@ static int take_access(struct conf_disk *d, const char *s, struct err *err)
 	return *s ? set(&d->access, "access", s, err) : 0;
 }
 
-static int take_position(struct conf_disk *d, int *field, char *s,
-			 struct err *err)
+/* A disk of xend's can say at its end in which domain its image is. */
+static int take_last(struct take *t, const char *s, struct err *err)
 {
-	bool prefixed = d->prefix && *d->prefix;
+	struct conf_disk *d = t->d;
 
-	/* What xend's lines say of the image stands before the target. */
-	if (*field == 1 && prefixed)
-		++*field;
-	switch ((*field)++) {
-	case 0:
+	if (!d->prefix || !*d->prefix || d->backend || !*s)
+		return err_set(err, -EINVAL, "%s: one field too many", s);
+	return set(&d->backend, "backend", s, err);
+}
+
+static int take_position(struct take *t, char *s, struct err *err)
+{
+	struct conf_disk *d = t->d;
+	bool prefixed = d->prefix && *d->prefix;
+	bool drive = d->target && !*d->target && strstr(s, ":cdrom");
+
+	if (!d->target)
 		return take_target(d, s, err);
-	case 1:
+	/* What xend's lines say of the image stands before the target. */
+	if (!d->format && !prefixed && !drive)
 		return take_format(d, s, err);
-	case 2:
+	if (!d->format && drive)
+		d->format = mem_dup("empty");
+	if (!d->vdev)
 		return take_vdev(d, s, err);
-	case 3:
-		return take_access(d, s, err);
-	case 4:
-		if (prefixed)
-			return set(&d->backend, "backend", s, err);
-		break;
-	default:
-		break;
-	}
-	return err_set(err, -EINVAL, "%s: one field too many", s);
+	if (t->access)
+		return take_last(t, s, err);
+	t->access = true;
+	return take_access(d, s, err);
 }
 
 static void carry(struct conf_disk *d, const char *s)
@@ -253,12 +263,12 @@ static int take_value(struct conf_disk *d, const char *key, char *value,
 }
 
 /* One field, which ended at a comma. */
-static int take_field(struct conf_disk *d, int *field, char *s, struct err *err)
+static int take_field(struct take *t, char *s, struct err *err)
 {
 	char *eq = strchr(s, '=');
 
 	if (!strcmp(s, "cdrom")) {
-		d->cdrom = true;
+		t->d->cdrom = true;
 		return 0;
 	}
 	if (eq)
@@ -266,16 +276,25 @@ static int take_field(struct conf_disk *d, int *field, char *s, struct err *err)
 	if (is_one_of(carried, ARRAY_SIZE(carried), s)) {
 		if (eq)
 			*eq = '=';
-		carry(d, s);
+		carry(t->d, s);
 		return 0;
 	}
-	return eq ? take_value(d, s, eq + 1, err)
-		  : take_position(d, field, s, err);
+	return eq ? take_value(t->d, s, eq + 1, err) : take_position(t, s, err);
+}
+
+/* All that is left, with its blanks, but for a last comma. */
+static int take_rest(struct conf_disk *d, char *s, struct err *err)
+{
+	size_t len = strlen(s);
+
+	if (len && s[len - 1] == ',')
+		s[len - 1] = '\0';
+	return set(&d->target, "target", s, err);
 }
 
 static int take_all(struct conf_disk *d, char *s, struct err *err)
 {
-	int field = 0;
+	struct take t = { .d = d };
 	int rc = 0;
 
 	while (s && !rc) {
@@ -283,14 +302,25 @@ static int take_all(struct conf_disk *d, char *s, struct err *err)
 
 		s += strspn(s, BLANK);
 		if (!strncmp(s, "target=", 7))
-			return set(&d->target, "target", trim(s + 7), err);
+			return take_rest(d, s + 7, err);
 		next = strchr(s, ',');
 		if (next)
 			*next++ = '\0';
-		rc = take_field(d, &field, trim(s), err);
+		s = trim(s);
+		if (*s || next) /* a last comma is nothing */
+			rc = take_field(&t, s, err);
 		s = next;
 	}
 	return rc;
+}
+
+/* A type that is said by a prefix, and another by a format: which? */
+static int check_type(const struct conf_disk *d, struct err *err)
+{
+	if (!d->format || !d->type || !strcmp(d->type, d->format))
+		return 0;
+	return err_set(err, -EINVAL, "its prefix says %s, its format %s",
+		       d->type, d->format);
 }
 
 static int check(const struct conf_disk *d, struct err *err)
@@ -309,11 +339,10 @@ void conf_disk_parse(struct conf_disk *disk)
 	char *copy = mem_dup(disk->text);
 	int rc = take_all(disk, copy, &err);
 
-	/* What is written as a format counts, not what a prefix says. */
-	if (disk->format)
-		replace(&disk->type, mem_dup(disk->format));
-	else if (!disk->type)
-		disk->type = mem_dup("raw");
+	if (!rc)
+		rc = check_type(disk, &err);
+	if (!disk->type)
+		disk->type = mem_dup(disk->format ? disk->format : "raw");
 	if (!disk->prefix)
 		disk->prefix = mem_dup("");
 	if (!rc)
