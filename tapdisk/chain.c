@@ -34,6 +34,7 @@ struct chain {
 	struct loop *loop;
 	struct io *io;
 	struct work *work;
+	struct passed *passed;
 	const struct keys *keys;
 	bool readonly;
 	bool cached;
@@ -405,6 +406,7 @@ static void open_next(struct chain *c)
 	img->loop = c->loop;
 	img->io = c->io;
 	img->keys = c->keys;
+	image_box(img)->passed = c->passed;
 	img->file = c->below;
 	img->readonly = c->child ? true : c->readonly;
 	img->cached = c->cached;
@@ -439,6 +441,7 @@ int chain_open(const struct chain_args *args,
 	c->loop = args->loop;
 	c->io = args->io;
 	c->work = args->work;
+	c->passed = args->passed;
 	c->keys = args->keys;
 	c->readonly = args->readonly;
 	c->cached = args->cached;

@@ -17,12 +17,14 @@
 #include "lib/err.h"
 #include "tapdisk/driver.h"
 
+struct passed;
 struct work;
 
 struct chain_args {
 	struct loop *loop;
 	struct io *io;
 	struct work *work;
+	struct passed *passed; /* or NULL */
 	const struct keys *keys;
 	const char *spec;
 	bool readonly;

@@ -116,22 +116,34 @@ static int refuse_flags(struct control_op *op)
 		{ WIRE_VHD_INDEX, "an index of VHDs" },
 		{ WIRE_ADD_LCACHE, "a cache in the leaf (-r)" },
 		{ WIRE_REUSE_PRT, "another tapdisk's parent (-e)" },
-		{ WIRE_SECONDARY, "a secondary image (-2)" },
 		{ WIRE_STANDBY, "a standby image (-s)" },
 	};
 	uint32_t flags = op->msg.u.params.flags;
 
-	/* "null" takes away what was never there. */
-	if (op->msg.type == WIRE_RESUME &&
-	    (!strcmp(op->msg.u.params.secondary, "null") ||
-	     !strcmp(op->msg.u.params.secondary, "null:")))
-		flags &= ~WIRE_SECONDARY;
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
 		if (flags & none[i].flag)
 			return err_set(&op->err, -EOPNOTSUPP,
 				       "%s is not served in this version",
 				       none[i].what);
 	}
+	return 0;
+}
+
+/* The mirror that is asked for, NULL for none. */
+static int pick_mirror(struct control_op *op, const char **out)
+{
+	const char *spec = op->msg.u.params.secondary;
+
+	*out = NULL;
+	if (!(op->msg.u.params.flags & WIRE_SECONDARY) ||
+	    !strcmp(spec, "null") || !strcmp(spec, "null:"))
+		return 0;
+	if (strncmp(spec, "nbd:", 4) != 0 || !spec[4])
+		return err_set(&op->err, -EOPNOTSUPP,
+			       "%s: a secondary image (-2) is not served in "
+			       "this version, but for nbd:",
+			       spec);
+	*out = spec;
 	return 0;
 }
 
@@ -248,6 +260,8 @@ void control_open(struct control_op *op)
 	else
 		rc = refuse_flags(op);
 	if (!rc)
+		rc = pick_mirror(op, &args.mirror);
+	if (!rc)
 		rc = add_log(op, &args.spec, &logged);
 	if (!rc)
 		rc = make_keys(op, &args.keys);
@@ -302,7 +316,7 @@ static void resumed(struct vbd_call *call, const struct err *err)
 
 void control_resume(struct control_op *op)
 {
-	const char *spec = op->msg.u.params.path;
+	const char *spec = op->msg.u.params.path, *mirror;
 	char *logged = NULL;
 	int rc;
 
@@ -318,6 +332,12 @@ void control_resume(struct control_op *op)
 		spec = control_spec(op->disk);
 	if (!rc)
 		rc = add_log(op, &spec, &logged);
+	if (!rc)
+		rc = pick_mirror(op, &mirror);
+	/* Without a word of it, it stays as it is. */
+	if (!rc && op->msg.u.params.flags & WIRE_SECONDARY &&
+	    vbd_set_mirror(op->disk->vbd, mirror))
+		rc = err_set(&op->err, -ENOMEM, "no memory for a mirror");
 	if (rc < 0) {
 		control_fail(op, &op->err);
 	} else {

@@ -26,6 +26,7 @@
 #include "lib/bytes.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "tapdisk/passed.h"
 
 #define STAND_INS 64 /* at most, of an image's depth */
 #define ZEROES    65536
@@ -178,6 +179,11 @@ int image_set_parent(struct image *img, const char *spec, const uint8_t *id)
 	if (id)
 		memcpy(box->parent_id, id, sizeof(box->parent_id));
 	return 0;
+}
+
+int image_passed_fd(const struct image *img, const char *name)
+{
+	return passed_take(image_box(img)->passed, name);
 }
 
 void image_poison(struct image *img, int err, const char *why)

@@ -13,6 +13,7 @@
 #include "tapdisk/driver.h"
 
 struct chain;
+struct passed;
 
 struct image_box {
 	struct image img;
@@ -28,8 +29,9 @@ struct image_box {
 	struct req_pool *pool;
 	struct list waiting;
 
-	struct list link;    /* chain.c's, while it closes */
-	struct chain *chain; /* chain.c's, of the top */
+	struct passed *passed; /* descriptors, or NULL */
+	struct list link;      /* chain.c's, while it closes */
+	struct chain *chain;   /* chain.c's, of the top */
 	bool attached;
 };
 

@@ -32,6 +32,7 @@
 #include "tapdisk/driver.h"
 #include "tapdisk/io.h"
 #include "tapdisk/metrics.h"
+#include "tapdisk/passed.h"
 #include "tapdisk/server.h"
 #include "tapdisk/transport.h"
 #include "tapdisk/vbd.h"
@@ -257,6 +258,9 @@ static int start(struct process *p, struct err *err)
 	if (!rc)
 		rc = server_new(&p->server, p->env.loop, p->opt.dir, env.pid,
 				err);
+	if (!rc)
+		rc = passed_new(&p->env.passed, p->env.loop, p->opt.dir,
+				env.pid, err);
 	if (rc < 0)
 		return rc;
 	tapctl_clean_all(p->opt.dir);
@@ -271,6 +275,7 @@ static void finish(struct process *p)
 {
 	control_free(p->control);
 	server_free(p->server);
+	passed_free(p->env.passed);
 	metrics_free(p->metrics);
 	if (p->env.io)
 		io_free(p->env.io);

@@ -34,6 +34,10 @@ struct vbd {
 	bool known; /* info is of an open */
 	struct image_info info;
 
+	struct mirror *mirror; /* or NULL */
+	bool change_mirror;    /* at the end of this open or resume */
+	char *next_mirror;     /* to this one, or NULL: none */
+
 	struct vbd_call *call; /* open, pause or resume */
 	struct list closing;   /* calls to close */
 	bool abandoned;        /* the open failed; its channels are closed */

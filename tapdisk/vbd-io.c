@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "lib/loop.h"
+#include "tapdisk/mirror.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define RETRY_NS  SECOND_NS
@@ -69,11 +70,14 @@ static bool worth_a_retry(const struct vbd *vbd, const struct req *req,
 	       (req->op == REQ_FLUSH && !vbd_is_closing(vbd));
 }
 
+/* The images are done with it, or the mirror: the last one ends it. */
 static void served(struct req *req)
 {
 	struct vbd_req *vr = req_extra(req);
 	struct vbd *vbd = vr->vbd;
 
+	if (--vr->parts)
+		return;
 	vbd->in_flight--;
 	if (!req->err || !worth_a_retry(vbd, req, vr)) {
 		answered(req);
@@ -88,10 +92,17 @@ static void served(struct req *req)
 
 static void send(struct vbd *vbd, struct req *req)
 {
+	struct vbd_req *vr = req_extra(req);
+
 	vbd->in_flight++;
+	vr->parts = 1;
 	req->done = served;
 	if (vbd->write_through && (req->op == REQ_WRITE || req->op == REQ_ZERO))
 		req->flags |= REQ_FUA;
+	if (mirror_takes(vbd->mirror, req)) {
+		vr->parts++;
+		mirror_submit(vbd->mirror, req, served);
+	}
 	image_submit(vbd->top, req);
 }
 

@@ -14,6 +14,8 @@
 #include "tapdisk/chain.h"
 #include "tapdisk/image.h"
 #include "tapdisk/keys.h"
+#include "tapdisk/mirror.h"
+#include "tapdisk/passed.h"
 #include "tapdisk/transport.h"
 
 #define SECOND_NS    UINT64_C(1000000000)
@@ -93,11 +95,20 @@ static void for_channels(struct vbd *vbd, void (*fn)(struct channel *ch))
 		fn(container_of(pos, struct channel, vbd_link));
 }
 
+/* What was to become of the mirror is settled. */
+static void forget_mirror(struct vbd *vbd)
+{
+	free(vbd->next_mirror);
+	vbd->next_mirror = NULL;
+	vbd->change_mirror = false;
+}
+
 static void closed(struct vbd *vbd)
 {
 	struct list *link;
 
 	enter(vbd, VBD_CLOSED);
+	forget_mirror(vbd);
 	keys_free(vbd->keys);
 	vbd->keys = NULL;
 	free(vbd->spec);
@@ -137,6 +148,23 @@ static void drop_chain(struct vbd *vbd)
 	chain_close(top, vbd->env.work, chain_gone, vbd);
 }
 
+static void mirror_gone(void *arg)
+{
+	struct vbd *vbd = arg;
+
+	vbd->busy = false;
+	vbd_move_on(vbd);
+}
+
+static void drop_mirror(struct vbd *vbd, void (*gone)(void *arg))
+{
+	struct mirror *m = vbd->mirror;
+
+	vbd->mirror = NULL;
+	vbd->busy = true;
+	mirror_close(m, gone, vbd);
+}
+
 void vbd_move_on(struct vbd *vbd)
 {
 	if (!list_empty(&vbd->kept) || !list_empty(&vbd->retry))
@@ -149,6 +177,8 @@ void vbd_move_on(struct vbd *vbd)
 	} else if (list_empty(&vbd->channels)) {
 		if (vbd->top)
 			drop_chain(vbd);
+		else if (vbd->mirror)
+			drop_mirror(vbd, mirror_gone);
 		else if (vbd->state != VBD_CLOSED)
 			closed(vbd);
 	}
@@ -176,6 +206,7 @@ static void run(struct vbd *vbd)
 	}
 	vbd->info = top->info;
 	vbd->known = true;
+	forget_mirror(vbd);
 	image_write_through(top, vbd->write_through);
 	enter(vbd, VBD_RUNNING);
 	log_info("vbd %u: %s: %llu sectors of %u, %u images%s%s%s", vbd->minor,
@@ -196,6 +227,7 @@ static void not_opened(struct vbd *vbd, const struct err *err)
 {
 	free(vbd->next_spec);
 	vbd->next_spec = NULL;
+	forget_mirror(vbd);
 	if (vbd->known) {
 		enter(vbd, VBD_PAUSED);
 		end_call(vbd, err);
@@ -221,6 +253,40 @@ static bool same_medium(struct vbd *vbd, const struct image *top)
 	return false;
 }
 
+/* A mirror that cannot be had is no reason to keep a guest from its disk. */
+static void mirror_opened(void *arg, const struct err *err)
+{
+	struct vbd *vbd = arg;
+
+	(void)err; /* it was logged, and mirror_failed() tells */
+	vbd->busy = false;
+	if (vbd_is_closing(vbd))
+		vbd_move_on(vbd);
+	else
+		run(vbd);
+}
+
+static void change_mirror(void *arg)
+{
+	struct vbd *vbd = arg;
+
+	vbd->busy = false;
+	if (vbd_is_closing(vbd)) {
+		vbd_move_on(vbd);
+	} else if (vbd->change_mirror && vbd->mirror) {
+		drop_mirror(vbd, change_mirror);
+	} else if (!vbd->next_mirror) {
+		run(vbd);
+	} else if (mirror_new(&vbd->mirror, &vbd->env, vbd->minor,
+			      vbd->next_mirror)) {
+		(void)err_set(&vbd->open_err, -ENOMEM, "no memory"); /* told */
+		drop_chain(vbd);
+	} else {
+		vbd->busy = true;
+		mirror_open(vbd->mirror, &vbd->top->info, mirror_opened, vbd);
+	}
+}
+
 static void chain_opened(void *arg, struct image *top, const struct err *err)
 {
 	struct vbd *vbd = arg;
@@ -236,7 +302,7 @@ static void chain_opened(void *arg, struct image *top, const struct err *err)
 	else if (!same_medium(vbd, top))
 		drop_chain(vbd); /* chain_gone() says why */
 	else
-		run(vbd);
+		change_mirror(vbd);
 }
 
 static void begin_open(struct vbd *vbd)
@@ -245,6 +311,7 @@ static void begin_open(struct vbd *vbd)
 		.loop = vbd->env.loop,
 		.io = vbd->env.io,
 		.work = vbd->env.work,
+		.passed = vbd->env.passed,
 		.keys = vbd->keys,
 		.spec = vbd->next_spec ? vbd->next_spec : vbd->spec,
 		.readonly = vbd->readonly,
@@ -282,17 +349,25 @@ void vbd_open(struct vbd *vbd, const struct vbd_open *args,
 	      struct vbd_call *call)
 {
 	unsigned timeout = args->timeout_s ? args->timeout_s : TIMEOUT_S;
-	char *spec;
+	char *spec, *mirror = NULL;
 
 	if (!may(vbd, call, VBD_CLOSED)) {
 		keys_free(args->keys);
 		return;
 	}
 	spec = strdup(args->spec);
-	if (!spec) {
+	if (args->mirror)
+		mirror = strdup(args->mirror);
+	if (!spec || (args->mirror && !mirror)) {
+		free(spec);
+		free(mirror);
 		keys_free(args->keys);
 		refuse(vbd, call, -ENOMEM, "no memory");
 		return;
+	}
+	if (args->mirror) {
+		vbd->change_mirror = true;
+		vbd->next_mirror = mirror;
 	}
 	vbd->spec = spec;
 	vbd->keys = args->keys;
@@ -396,6 +471,26 @@ void vbd_leave(struct vbd *vbd, struct channel *ch)
 	vbd_move_on(vbd);
 }
 
+int vbd_set_mirror(struct vbd *vbd, const char *spec)
+{
+	const struct mirror *m = vbd->mirror;
+	char *copy = NULL;
+
+	if (vbd->state != VBD_PAUSED || vbd_is_closing(vbd))
+		return -EINVAL;
+	forget_mirror(vbd);
+	if (m && spec && !strcmp(mirror_spec(m), spec) && !mirror_failed(m) &&
+	    !passed_has(vbd->env.passed, spec + strcspn(spec, ":") + 1))
+		return 0;
+	if (spec)
+		copy = strdup(spec);
+	if (spec && !copy)
+		return -ENOMEM;
+	vbd->change_mirror = true;
+	vbd->next_mirror = copy;
+	return 0;
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
 int vbd_new(struct vbd **out, const struct vbd_env *env, unsigned minor,
@@ -441,64 +536,4 @@ void vbd_free(struct vbd *vbd)
 	loop_untimer(&vbd->late_timer);
 	arena_free(vbd->arena);
 	free(vbd);
-}
-
-enum vbd_state vbd_state(const struct vbd *vbd)
-{
-	return vbd->state;
-}
-
-unsigned vbd_minor(const struct vbd *vbd)
-{
-	return vbd->minor;
-}
-
-const char *vbd_spec(const struct vbd *vbd)
-{
-	return vbd->spec;
-}
-
-const struct vbd_env *vbd_env(const struct vbd *vbd)
-{
-	return &vbd->env;
-}
-
-const struct image *vbd_image(const struct vbd *vbd)
-{
-	return vbd->top;
-}
-
-const struct image_info *vbd_info(const struct vbd *vbd)
-{
-	return vbd->known ? &vbd->info : NULL;
-}
-
-bool vbd_readonly(const struct vbd *vbd)
-{
-	return vbd->readonly;
-}
-
-const struct vbd_counters *vbd_counters(const struct vbd *vbd)
-{
-	return &vbd->counters;
-}
-
-unsigned vbd_outstanding(const struct vbd *vbd)
-{
-	return vbd->outstanding;
-}
-
-struct list *vbd_channels(struct vbd *vbd)
-{
-	return &vbd->channels;
-}
-
-bool vbd_write_through(const struct vbd *vbd)
-{
-	return vbd->write_through;
-}
-
-struct arena *vbd_arena(struct vbd *vbd)
-{
-	return vbd->arena;
 }

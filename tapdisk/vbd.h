@@ -43,6 +43,7 @@ struct io;
 struct json;
 struct keys;
 struct loop;
+struct passed;
 struct vbd;
 struct work;
 
@@ -74,11 +75,13 @@ struct vbd_env {
 	struct loop *loop;
 	struct io *io;
 	struct work *work;
+	struct passed *passed; /* NULL: nothing is passed in */
 	uint64_t in_flight; /* most bytes in flight per disk; a power of two */
 };
 
 struct vbd_open {
-	const char *spec; /* "vhd:/disks/a.vhd"; copied */
+	const char *spec;   /* "vhd:/disks/a.vhd"; copied */
+	const char *mirror; /* "nbd:..." (mirror.h); copied; NULL: none */
 	bool readonly;
 	bool cached;
 	unsigned timeout_s; /* of a request; 0: 120 s */
@@ -125,6 +128,17 @@ void vbd_pause(struct vbd *vbd, struct vbd_call *call);
 void vbd_resume(struct vbd *vbd, const char *spec, struct vbd_call *call);
 void vbd_close(struct vbd *vbd, bool force, struct vbd_call *call);
 
+/*
+ * For the next resume, if that succeeds: another mirror, or NULL for none.
+ * Without it the mirror stays what it is, and so it does if it has not
+ * failed, is called the same, and nothing was passed in by its name. -EINVAL
+ * if it is not PAUSED.
+ */
+int vbd_set_mirror(struct vbd *vbd, const char *spec);
+
+/* A mirror there is or was is no copy of the disk. */
+bool vbd_mirror_failed(const struct vbd *vbd);
+
 enum vbd_state vbd_state(const struct vbd *vbd);
 unsigned vbd_minor(const struct vbd *vbd);
 const char *vbd_spec(const struct vbd *vbd); /* NULL before open, after close */
@@ -164,6 +178,7 @@ struct vbd_req {
 	uint64_t start_ns;
 	uint64_t due_ns;
 	bool late;
+	unsigned parts; /* of the images and the mirror: have it */
 	void (*answer)(struct req *req);
 };
 

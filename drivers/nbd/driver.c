@@ -2,7 +2,8 @@
 /*
  * driver.c - a disk that an NBD server has, by libnbd.
  *
- * The name is the absolute path of a unix socket, or address:port.
+ * The name is the absolute path of a unix socket, or address:port, or what a
+ * connected socket was called when it was passed in.
  *
  * A server may go away. What it was asked and has not answered is then
  * answered -EAGAIN, which the core tries again each second, and each new
@@ -10,7 +11,8 @@
  * given changes that it has not flushed since: it may have lost them, or may
  * yet carry out an old one over a new one. The image is poisoned then; pause
  * and resume, by somebody who knows what became of the server, end that. A
- * server that owes an answer for DEADLINE_NS has gone away.
+ * server that owes an answer for DEADLINE_NS has gone away.  To one whose
+ * socket was passed in there is no way back but another socket.
  */
 #include <errno.h>
 #include <libnbd.h>
@@ -66,6 +68,20 @@ static int nbd_err(struct err *err, const char *name)
 
 /* --- connecting ----------------------------------------------------------- */
 
+static int use_passed(struct nbd *nbd, struct err *err)
+{
+	const char *name = nbd->img->name;
+	int fd = image_passed_fd(nbd->img, name);
+
+	if (fd < 0)
+		return err_set(err, -ENOENT,
+			       "nbd:%s: no path, no address:port, and nothing "
+			       "of this name was passed in",
+			       name);
+	/* It takes the descriptor, whatever comes of it. */
+	return nbd_aio_connect_socket(nbd->h, fd) ? nbd_err(err, name) : 0;
+}
+
 /* Begin to connect; what can block here is looking up a name. */
 static int dial_handle(struct nbd *nbd, struct err *err)
 {
@@ -82,7 +98,9 @@ static int dial_handle(struct nbd *nbd, struct err *err)
 		ret = nbd_aio_connect_unix(nbd->h, name);
 		return ret ? nbd_err(err, name) : 0;
 	}
-	len = colon ? (size_t)(colon - name) : 0;
+	if (!colon)
+		return use_passed(nbd, err);
+	len = (size_t)(colon - name);
 	if (!len || !colon[1] || len >= sizeof(host))
 		return err_set(err, -EINVAL,
 			       "nbd:%s: neither a path nor address:port", name);

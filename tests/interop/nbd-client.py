@@ -195,9 +195,9 @@ def crowd(path):
     return False
 
 
-def send_fds(path, fds):
+def send_fds(path, fds, name="name"):
     s = connect(path)
-    s.sendmsg([b"name"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+    s.sendmsg([name.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                            array.array("i", fds))])
     return s
 
@@ -217,6 +217,12 @@ def pass_(path, style):
     get(ours, 512)
     ours.sendall(request(2, 0, 0))
     return not ours.recv(1)
+
+
+def hand(path, server, name):
+    """Pass a connection to another server in, by a name."""
+    theirs = connect(server)
+    return ended(send_fds(path, [theirs.fileno()], name))
 
 
 def nothing(path):
@@ -239,5 +245,5 @@ def many(path):
 
 WHAT = {f.__name__.rstrip("_"): f for f in (
     hoard, dawdle, nonsense, slowly, requests, unflushed, cut, large, crowd,
-    pass_, nothing, many)}
+    pass_, hand, nothing, many)}
 sys.exit(0 if WHAT[sys.argv[1]](*sys.argv[2:]) else 1)
