@@ -91,6 +91,19 @@ static int check_footers(struct vhd_io *io, unsigned flags, int64_t now,
 	return check_copy(io, buf, now, err);
 }
 
+/* What of a locator's place in the file is wrong; NULL: nothing. */
+static const char *locator_trouble(const struct vhd *vhd, unsigned i)
+{
+	const struct vhd_locator *loc = &vhd->header.loc[i];
+
+	if (!loc->code)
+		return NULL;
+	if (loc->off < vhd->footer.data_off + VHD_HEADER_BYTES ||
+	    !bytes_within(loc->off, loc->len, vhd->file_size))
+		return "data offset";
+	return vhd_locator_room(loc) > vhd->file_size ? "space" : NULL;
+}
+
 static int check_header(struct vhd *vhd, int64_t now, struct err *err)
 {
 	uint8_t buf[VHD_HEADER_BYTES];
@@ -104,14 +117,13 @@ static int check_header(struct vhd *vhd, int64_t now, struct err *err)
 	if (vhd_header_check_parent(buf, &vhd->footer, now, err))
 		return err_wrap(err, "differencing header is invalid");
 	for (unsigned i = 0; i < VHD_LOCATORS; i++) {
-		const struct vhd_locator *loc = &vhd->header.loc[i];
+		const char *what = locator_trouble(vhd, i);
 
-		if (loc->code &&
-		    !bytes_within(loc->off, loc->len, vhd->file_size))
+		if (what)
 			return err_set(err, -EINVAL,
 				       "differencing header is invalid: "
-				       "locator %u: invalid data offset",
-				       i);
+				       "locator %u: invalid %s",
+				       i, what);
 	}
 	return 0;
 }

@@ -62,10 +62,18 @@ static size_t key_length(const char *image, const char *key)
 	return strncmp(key + n, ",aes-xts-plain,256.key", 22) ? 0 : 32;
 }
 
+static int get_hex(uint8_t out[32], const char *text)
+{
+	if (!parse_hex(out, 32, text))
+		return 0;
+	(void)fprintf(stderr, "%s: not 64 hexadecimal digits\n", text);
+	return -EINVAL;
+}
+
 static int get_nonce(uint8_t nonce[32], const char *text)
 {
 	memset(nonce, 0, 32);
-	return text ? parse_hex(nonce, 32, text) : 0;
+	return text ? get_hex(nonce, text) : 0;
 }
 
 static int hash_key(struct vhd_keyhash *kh, const struct key_args *a,
@@ -141,9 +149,9 @@ static int save(struct vhd *vhd, const struct key_args *a)
 	if (rc)
 		return rc;
 	if (a->hash) {
-		rc = parse_hex(kh.hash, 32, a->hash)
-			     ? -EINVAL
-			     : get_nonce(kh.nonce, a->nonce);
+		rc = get_hex(kh.hash, a->hash);
+		if (!rc)
+			rc = get_nonce(kh.nonce, a->nonce);
 	} else {
 		rc = want_length(a, &want);
 		if (!rc)
@@ -193,10 +201,14 @@ static int print(const struct vhd *vhd)
 static int run(const struct key_args *a)
 {
 	struct vhd_cmd_image img;
-	int rc = vhd_cmd_open(&img, a->name, a->save ? VHD_OPEN_WRITE : 0);
+	struct err err = { 0 };
+	int rc = vhd_cmd_try(&img, a->name, a->save ? VHD_OPEN_WRITE : 0, &err);
 
-	if (rc)
+	if (rc) {
+		(void)fprintf(stderr, "error opening %s: %d: %s\n", a->name, rc,
+			      err.msg);
 		return rc;
+	}
 	if (a->save)
 		rc = save(img.vhd, a);
 	else if (a->check)

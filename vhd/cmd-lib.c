@@ -15,9 +15,14 @@
 
 int vhd_cmd_usage(const char *name)
 {
+	/* As ever; where all messages go to stderr, so does this. */
+	bool apart = !strcmp(name, "key") || !strcmp(name, "convert");
+
 	for (const struct vhd_cmd *c = vhd_cmds; c->name; c++) {
 		if (!strcmp(c->name, name))
-			(void)printf("usage: vhd-util %s %s\n", name, c->usage);
+			(void)fprintf(apart ? stderr : stdout,
+				      "usage: vhd-util %s %s\n", name,
+				      c->usage);
 	}
 	return -EINVAL;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/parse.h"
 #include "vhd/chain.h"
@@ -13,6 +15,11 @@
 #include "vhd/image.h"
 
 #define CHUNK_SECTORS 2048u
+
+/* What can be asked for, in the order in which it is answered. */
+static const char asks[] = "ptbBmieajdrR";
+
+#define ASKS (sizeof(asks) - 1)
 
 struct ask {
 	const char *name;
@@ -181,8 +188,7 @@ static int put_data(const struct ask *a)
 		free(buf);
 		return vhd_cmd_fail("error opening", a->name, rc, &err);
 	}
-	rc = buf ? bounded(at, left, vhd_size(chain->layer[0].vhd) + 1)
-		 : -ENOMEM;
+	rc = buf ? bounded(at, left, vhd_size(chain->layer[0].vhd)) : -ENOMEM;
 	while (!rc && left) {
 		uint32_t skip = (uint32_t)(at % VHD_SECTOR);
 		uint64_t n = (uint64_t)CHUNK_SECTORS * VHD_SECTOR - skip;
@@ -198,7 +204,20 @@ static int put_data(const struct ask *a)
 	}
 	vhd_chain_close(chain);
 	free(buf);
-	return rc;
+	return rc ? vhd_cmd_fail("error reading", a->name, rc, &err) : 0;
+}
+
+/* Callers of one lineage read it on stderr, those of the other on stdout. */
+static void print_full(struct vhd *vhd, uint32_t block)
+{
+	int full = vhd_block_full(vhd, block);
+	struct stat out, err;
+	bool one = !fstat(STDOUT_FILENO, &out) && !fstat(STDERR_FILENO, &err) &&
+		   out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+
+	if (!one)
+		(void)printf("batmap for block %u: %d\n", block, full);
+	(void)fprintf(stderr, "batmap for block %u: %d\n", block, full);
 }
 
 static int answer(struct vhd *vhd, const struct ask *a)
@@ -228,8 +247,7 @@ static int answer(struct vhd *vhd, const struct ask *a)
 		else if (a->what == 'i')
 			rc = print_bit(vhd, i);
 		else
-			(void)fprintf(stderr, "batmap for block %u: %d\n",
-				      block, vhd_block_full(vhd, block));
+			print_full(vhd, block);
 	}
 	return rc;
 }
@@ -254,10 +272,30 @@ static int read_image(const struct ask *a)
 	return rc ? vhd_cmd_fail("error reading", a->name, rc, NULL) : 0;
 }
 
+/* One after the other, those that were asked for. */
+static int read_all(struct ask *a, const bool *asked, const uint64_t *from,
+		    bool counted)
+{
+	uint64_t count = a->count;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < ASKS; i++) {
+		if (!asked[i])
+			continue;
+		a->what = asks[i];
+		a->from = from[i];
+		a->count = counted || asks[i] == 'e' ? count : 1;
+		rc = read_image(a);
+	}
+	return rc;
+}
+
 int vhd_cmd_read(int argc, char **argv)
 {
+	bool counted = false, asked[ASKS] = { false }, any = false;
+	uint64_t from[ASKS] = { 0 };
 	struct ask a = { .count = 0 };
-	bool counted = false;
+	const char *at;
 	int c, rc = 0;
 
 	while ((c = getopt(argc, argv, "n:pt:b:Bm:i:e:aj:d:c:r:R:xh")) != -1) {
@@ -270,16 +308,15 @@ int vhd_cmd_read(int argc, char **argv)
 			a.hex = true;
 		else if (c == 'h' || c == '?')
 			return vhd_cmd_usage("read");
-		else
-			a.what = c;
-		if (!rc && c != 'n' && c != 'c' && optarg && a.what == c)
-			rc = parse_uint(&a.from, optarg, 0, UINT64_MAX >> 10);
+		else if ((at = strchr(asks, c)))
+			any = asked[at - asks] = true;
+		if (c != 'n' && c != 'c' && optarg)
+			rc = parse_uint(&from[strchr(asks, c) - asks], optarg,
+					0, UINT64_MAX >> 10);
 		if (rc)
 			return vhd_cmd_usage("read");
 	}
-	if (!a.name || !a.what || optind != argc)
+	if (!a.name || !any || optind != argc)
 		return vhd_cmd_usage("read");
-	if (!counted && a.what != 'e')
-		a.count = 1;
-	return read_image(&a);
+	return read_all(&a, asked, from, counted);
 }

@@ -47,7 +47,7 @@ int vhd_cmd_stream(int argc, char **argv);
 /* Sorted as they are listed; ends with a NULL name. */
 extern const struct vhd_cmd vhd_cmds[];
 
-/* Usage of a command, on stdout as ever; returns -EINVAL. */
+/* Usage of a command, on stdout but for key and convert; returns -EINVAL. */
 int vhd_cmd_usage(const char *name);
 
 /* Where images are found: local files, or a server that was named. */
