@@ -40,6 +40,19 @@ static void print_steps(void)
 		(void)printf("  %u. %s\n", i + 1, steps[i].what);
 }
 
+/* What the pause was made of. */
+static void print_times(const struct live *l, const char *whose, unsigned ms)
+{
+	unsigned count;
+	const struct live_step *steps = live_steps(&count);
+
+	(void)printf("%s after %u ms:", whose, ms);
+	for (unsigned i = 0; i < count; i++)
+		(void)printf("%s %s %u", i ? "," : "", steps[i].name,
+			     live_step_ms(l, i));
+	(void)printf("\n");
+}
+
 static enum cmd_status take(struct live *l, bool really, struct err *err)
 {
 	unsigned ms;
@@ -55,7 +68,7 @@ static enum cmd_status take(struct live *l, bool really, struct err *err)
 	rc = live_take(l, &ms, err);
 	if (rc < 0)
 		return rc == -EUCLEAN ? CMD_HALF : CMD_ROLLED_BACK;
-	(void)printf("ours after %u ms\n", ms);
+	print_times(l, "ours", ms);
 	return CMD_DONE;
 }
 
@@ -71,7 +84,7 @@ static enum cmd_status give(struct live *l, bool really, struct err *err)
 		return CMD_DONE;
 	if (live_return(l, &ms, err) < 0)
 		return CMD_HALF;
-	(void)printf("blkback's after %u ms\n", ms);
+	print_times(l, "blkback's", ms);
 	return CMD_DONE;
 }
 

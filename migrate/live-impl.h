@@ -8,6 +8,7 @@
 
 #define LIVE_PATH     512
 #define LIVE_LIMIT_MS 30000
+#define LIVE_STEPS    6
 
 /* Nodes of B that belong to us; xenio serves a disk that has the first. */
 #define LIVE_OWNER  "xenio-owner"
@@ -32,6 +33,7 @@ struct live {
 	uint64_t sectors; /* of 512 bytes */
 	uint32_t sector_size;
 	uint64_t gone_ms; /* when the guest lost its backend; 0: it has one */
+	unsigned took_ms[LIVE_STEPS];
 };
 
 /* --- live-look.c --------------------------------------------------------- */

@@ -9,9 +9,14 @@
 #include "lib/err.h"
 #include "migrate/live-impl.h"
 
+static uint64_t now_of(const struct live *l)
+{
+	return l->env->ops->now_ms(l->env->arg);
+}
+
 static void stall(struct live *l, unsigned *stall_ms)
 {
-	uint64_t now = l->env->ops->now_ms(l->env->arg);
+	uint64_t now = now_of(l);
 
 	if (stall_ms)
 		*stall_ms = l->gone_ms ? (unsigned)(now - l->gone_ms) : 0;
@@ -24,8 +29,12 @@ static int undo(struct live *l, const struct live_step *steps, unsigned count,
 {
 	int rc = 0;
 
-	while (count-- > 0 && !rc)
+	while (count-- > 0 && !rc) {
+		uint64_t since = now_of(l);
+
 		rc = steps[count].undo(l, err);
+		l->took_ms[count] = (unsigned)(now_of(l) - since);
+	}
 	return rc;
 }
 
@@ -45,11 +54,15 @@ int live_take(struct live *l, unsigned *stall_ms, struct err *err)
 	unsigned count, i;
 	const struct live_step *steps = live_steps(&count);
 	struct err why, also;
+	uint64_t since;
 	int rc = 0;
 
 	l->gone_ms = 0;
-	for (i = 0; i < count && !rc; i++)
+	for (i = 0; i < count && !rc; i++) {
+		since = now_of(l);
 		rc = do_step(l, &steps[i], &why);
+		l->took_ms[i] = (unsigned)(now_of(l) - since);
+	}
 	if (rc < 0)
 		(void)err_set(err, rc, "%s", why.msg);
 	/* Later ones may have been done before this one was tried again. */
@@ -66,10 +79,15 @@ int live_return(struct live *l, unsigned *stall_ms, struct err *err)
 	const struct live_step *steps = live_steps(&count);
 	int rc;
 
-	l->gone_ms = l->env->ops->now_ms(l->env->arg);
+	l->gone_ms = now_of(l);
 	rc = undo(l, steps, count, err);
 	stall(l, stall_ms);
 	return rc;
+}
+
+unsigned live_step_ms(const struct live *l, unsigned step)
+{
+	return step < LIVE_STEPS ? l->took_ms[step] : 0;
 }
 
 enum live_server live_server(struct live *l)

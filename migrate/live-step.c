@@ -525,6 +525,7 @@ static const struct live_step steps[] = {
 
 const struct live_step *live_steps(unsigned *count)
 {
+	_Static_assert(sizeof(steps) / sizeof(steps[0]) == LIVE_STEPS, "all");
 	*count = sizeof(steps) / sizeof(steps[0]);
 	return steps;
 }

@@ -130,6 +130,9 @@ int live_take(struct live *l, unsigned *stall_ms, struct err *err);
 /* Back to blkback: undo all of them. */
 int live_return(struct live *l, unsigned *stall_ms, struct err *err);
 
+/* What a step took of the last of these, in ms. */
+unsigned live_step_ms(const struct live *l, unsigned step);
+
 /* Who serves the disk's ring now. */
 enum live_server {
 	LIVE_BLKBACK,
