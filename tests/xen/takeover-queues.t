@@ -9,7 +9,7 @@ set -u
 
 random "$tmp/a" 16
 echo 2 >/sys/module/xen_blkback/parameters/max_queues
-vcpus=2 memory=512 over "a file, two queues" 1 "$tmp/a" \
+boot=180 vcpus=2 memory=512 over "a file, two queues" 5 "$tmp/a" \
 	"indirect descriptors: enabled" \
 	max_queues=2 max_ring_page_order=2 max_indirect_segments=256
 is "it has two queues of four pages" "$(xenstore-read \
