@@ -81,4 +81,8 @@ int live_tap_simple(const struct live *l, const struct live_tap *tap,
 int live_tap_open(const struct live *l, const struct live_tap *tap,
 		  bool readonly, struct err *err);
 
+/* Whether it can read the image, which is open elsewhere; closed again. */
+int live_tap_try(const struct live *l, const struct live_tap *tap,
+		 struct err *err);
+
 #endif /* MIGRATE_LIVE_IMPL_H */

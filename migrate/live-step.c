@@ -148,25 +148,6 @@ static int tapdisk_done(struct live *l)
 	return rc < 0 ? rc : tap.pid > 0;
 }
 
-/*
- * Whether ours can read the image is found out while nothing has changed yet.
- * One that another tapdisk writes is locked; that it is there is enough.
- */
-static int try_image(struct live *l, const struct live_tap *tap,
-		     struct err *err)
-{
-	struct err why = { .code = 0 };
-	int rc = live_tap_open(l, tap, true, &why);
-
-	if (rc == -EBUSY && l->kind == LIVE_TAPDEV)
-		return 0;
-	if (rc < 0) {
-		*err = why;
-		return rc;
-	}
-	return live_tap_simple(l, tap, WIRE_CLOSE, err);
-}
-
 static int tapdisk_act(struct live *l, struct err *err)
 {
 	struct live_tap tap = { .pid = -1, .minor = -1 };
@@ -181,7 +162,7 @@ static int tapdisk_act(struct live *l, struct err *err)
 		return rc;
 	(void)snprintf(pid, sizeof(pid), "%d", (int)tap.pid);  /* it fits */
 	(void)snprintf(minor, sizeof(minor), "%d", tap.minor); /* it fits */
-	rc = try_image(l, &tap, err);
+	rc = live_tap_try(l, &tap, err);
 	if (!rc)
 		rc = put_pairs(l, pairs, 3, err);
 	if (rc < 0)

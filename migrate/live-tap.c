@@ -2,10 +2,12 @@
 /* live-tap.c - the tapdisks of a takeover, ours and the old one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,8 @@
 #include "migrate/live-impl.h"
 
 #define STATE_PAUSED 0x20
+#define LINEAGE_MS   2000
+#define END_MS       10000
 
 struct real {
 	struct live_env env;
@@ -95,6 +99,25 @@ int live_tap_open(const struct live *l, const struct live_tap *tap,
 	if (rc < 0)
 		(void)live_tap_simple(l, tap, WIRE_CLOSE, NULL); /* rc says */
 	return rc;
+}
+
+/*
+ * Found out while nothing has changed yet.  An image that another tapdisk
+ * writes is locked; that it is there is enough.
+ */
+int live_tap_try(const struct live *l, const struct live_tap *tap,
+		 struct err *err)
+{
+	struct err why = { .code = 0 };
+	int rc = live_tap_open(l, tap, true, &why);
+
+	if (rc == -EBUSY && l->kind == LIVE_TAPDEV)
+		return 0;
+	if (rc < 0) {
+		*err = why;
+		return rc;
+	}
+	return live_tap_simple(l, tap, WIRE_CLOSE, err);
 }
 
 /* --- this machine's ------------------------------------------------------- */
@@ -192,6 +215,62 @@ static int stop(void *arg, const struct live_tap *tap, struct err *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
+static int who(void *arg, const struct live_tap *tap, struct live_who *who)
+{
+	const struct real *real = arg;
+	struct tapctl_disks all;
+	enum wire_lineage lineage;
+	char path[32];
+	ssize_t n;
+	int rc =
+		tapctl_lineage(&lineage, real->dir, tap->pid, LINEAGE_MS, NULL);
+
+	if (!rc)
+		rc = tapctl_list(&all, real->dir, tap->pid, -1, NULL);
+	if (rc < 0)
+		return rc;
+	who->ours = lineage == WIRE_OURS;
+	who->disks = (unsigned)all.count;
+	tapctl_list_free(&all);
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe",
+		       (int)tap->pid); /* it fits */
+	n = readlink(path, who->program, sizeof(who->program) - 1);
+	who->program[n < 0 ? 0 : n] = '\0';
+	return 0;
+}
+
+static int spawn(void *arg, const char *program, pid_t *pid, struct err *err)
+{
+	const struct real *real = arg;
+	const char *value = getenv("TAPDISK");
+	cleanup_free char *was = value ? strdup(value) : NULL;
+	int rc;
+
+	if (program && setenv("TAPDISK", program, 1) < 0)
+		return err_sys(err, "%s", program);
+	rc = tapctl_spawn(real->dir, pid, err);
+	if (program && was)
+		(void)setenv("TAPDISK", was, 1); /* it was there before */
+	else if (program)
+		(void)unsetenv("TAPDISK"); /* cannot fail */
+	return rc;
+}
+
+/* Its descriptors, the ring's among them, are closed before this ends. */
+static void end_process(void *arg, const struct live_tap *tap)
+{
+	const struct real *real = arg;
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, tap->pid, 0),
+			    .events = POLLIN };
+
+	(void)kill(tap->pid, SIGKILL); /* it may be gone */
+	if (p.fd >= 0) {
+		(void)poll(&p, 1, END_MS); /* attaching asks again */
+		(void)close(p.fd);         /* of a process, no file */
+	}
+	(void)tapctl_clean(real->dir, tap->pid); /* its socket's name */
+}
+
 static uint64_t now_ms(void *arg)
 {
 	struct timespec t;
@@ -216,6 +295,9 @@ const struct live_ops live_tap_ops = {
 	.find = find,
 	.start = start,
 	.stop = stop,
+	.who = who,
+	.spawn = spawn,
+	.kill = end_process,
 	.ask = ask,
 	.now_ms = now_ms,
 	.sleep_ms = sleep_ms,

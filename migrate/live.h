@@ -47,6 +47,13 @@ struct live_tap {
 	char spec[WIRE_PATH]; /* type:path, "" if none is open */
 };
 
+/* Of a tapdisk: */
+struct live_who {
+	bool ours;
+	unsigned disks;    /* that it has */
+	char program[512]; /* as the kernel names it */
+};
+
 /* What is done outside XenStore: the real ones, or a test's. */
 struct live_ops {
 	/* Write to a file of sysfs. */
@@ -59,6 +66,12 @@ struct live_ops {
 	int (*start)(void *arg, struct live_tap *tap, struct err *err);
 	/* Detach, which ends it, and give the minor back; it may be gone. */
 	int (*stop)(void *arg, const struct live_tap *tap, struct err *err);
+	int (*who)(void *arg, const struct live_tap *tap, struct live_who *who);
+	/* A tapdisk without disks; program NULL: ours. */
+	int (*spawn)(void *arg, const char *program, pid_t *pid,
+		     struct err *err);
+	/* At once; returns when it is gone. */
+	void (*kill)(void *arg, const struct live_tap *tap);
 	/* One exchange; the answer replaces the message. */
 	int (*ask)(void *arg, const struct live_tap *tap, struct wire_msg *msg,
 		   struct err *err);
@@ -132,6 +145,21 @@ int live_return(struct live *l, unsigned *stall_ms, struct err *err);
 
 /* What a step took of the last of these, in ms. */
 unsigned live_step_ms(const struct live *l, unsigned step);
+
+/*
+ * The tapdisk behind a tapdev that blkback, or whoever, goes on using.  1:
+ * ours has it, 0: another, -EBUSY: nobody serves it, -errno: cannot be told.
+ */
+int live_serve_look(const struct live *l);
+int live_may_serve(const struct live *l, struct err *err);
+/*
+ * Have it served by ours, or by a program of another lineage; what was cut
+ * off is gone on with.  *stall_ms, if not NULL, is set if one was exchanged.
+ * If ours does not get it, who had it has it again; -EUCLEAN: nobody has, and
+ * the guest waits.
+ */
+int live_serve(struct live *l, const char *program, unsigned *stall_ms,
+	       struct err *err);
 
 /* Who serves the disk's ring now. */
 enum live_server {

@@ -45,7 +45,8 @@ static struct step *add_step(struct draft *d, const struct plan_action *a)
 	s->reason = mem_dup(a->reason);
 	s->domid = a->domid;
 	s->devid = a->devid;
-	if (a->kind == PLAN_UNLINK || a->kind == PLAN_HOT_SWAP)
+	if (a->kind == PLAN_UNLINK || a->kind == PLAN_HOT_SWAP ||
+	    a->kind == PLAN_SERVE)
 		s->old = mem_dup(a->old);
 	if (a->kind >= PLAN_HOT_SWAP)
 		s->new = mem_dup(a->new);
@@ -189,11 +190,6 @@ static int make_other(struct draft *d, const struct plan_action *a,
 	unsigned parts = step_parts(a->kind);
 	int rc = 0;
 
-	if (a->kind == PLAN_SERVE)
-		return err_set(err, -EOPNOTSUPP,
-			       "domain %u: the tapdisk behind a tapdev is "
-			       "exchanged at the guest's next start",
-			       a->domid);
 	if (a->kind >= PLAN_HOT_SWAP && !m->env.live)
 		return err_set(err, -EOPNOTSUPP,
 			       "domain %u: a tree has no running domains; "

@@ -195,6 +195,24 @@ static void running(struct plan_maker *m, const struct plan_disk *d)
 	a->new = live ? spec_of(d->running) : mem_dup(d->new);
 }
 
+/* plan_serve_fits() has seen that it has one image. */
+static void serve(struct plan_maker *m, const struct plan_disk *d)
+{
+	const struct host_tapdisk *t = d->serve ? d->running->tapdisk : NULL;
+	struct plan_action *a;
+
+	if (!t)
+		return;
+	a = add(m, PLAN_SERVE, d->vm->path, d->reason);
+	a->domid = d->running->domid;
+	a->devid = d->running->devid;
+	a->vdev = mem_dup(d->running->vdev);
+	a->vm = mem_dup(d->running->domain);
+	a->stall_ms = d->stall_ms;
+	a->old = mem_dup(t->exe);
+	a->new = mem_printf("%s:%s", t->images[0].type, t->images[0].path);
+}
+
 /* A list's line becomes a comment: nothing is deleted. */
 static void comment_out(struct plan_maker *m, const struct host_item *item,
 			const char *reason)
@@ -263,8 +281,10 @@ void plan_actions_make(struct plan_maker *m)
 	before(m);
 	configurations(m);
 	update(m);
-	for (size_t i = 0; i < m->plan->disk_count; i++)
+	for (size_t i = 0; i < m->plan->disk_count; i++) {
 		running(m, &m->plan->disks[i]);
+		serve(m, &m->plan->disks[i]);
+	}
 	clean = !needs_module(m->plan) &&
 		(converts(m->plan) || m->plan->options.leftovers);
 	for (size_t i = 0; clean && i < host->item_count; i++)

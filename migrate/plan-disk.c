@@ -13,8 +13,9 @@
 #include "migrate/host-int.h"
 #include "migrate/plan-int.h"
 
-#define LIVE_STALL_MS 50   /* what takeovers took */
-#define HOT_STALL_MS  2000 /* two hotplug scripts */
+#define LIVE_STALL_MS  50   /* what takeovers took */
+#define HOT_STALL_MS   2000 /* two hotplug scripts */
+#define SERVE_STALL_MS 100  /* the image closed and opened */
 
 static bool allowed(const struct plan_maker *m, enum plan_verdict verdict)
 {
@@ -156,6 +157,21 @@ static bool libvirt_runs(const struct plan_maker *m, const struct conf_vm *vm)
 	return !access(sockets[0], F_OK) || !access(sockets[1], F_OK);
 }
 
+/* It stays what it is for the guest; who is behind it changes now. */
+static void serve(struct plan_maker *m, struct plan_disk *d)
+{
+	const struct host_tapdisk *t = d->running ? d->running->tapdisk : NULL;
+
+	if (!allowed(m, PLAN_KEEP) || !t || t->lineage == HOST_OURS ||
+	    !plan_serve_fits(m->host, d))
+		return;
+	free(d->reason);
+	d->reason = mem_dup("stays on its tapdev; our tapdisk takes it over "
+			    "from the old one");
+	d->stall_ms = SERVE_STALL_MS;
+	d->serve = true;
+}
+
 static void convert(struct plan_maker *m, struct plan_disk *d)
 {
 	struct err err = { 0 };
@@ -169,6 +185,7 @@ static void convert(struct plan_maker *m, struct plan_disk *d)
 	}
 	if (rc == 0) {
 		keep(d, why_kept(m, d));
+		serve(m, d);
 		return;
 	}
 	if (plan_image_bad(m->host, d, image_path(d->disk))) {

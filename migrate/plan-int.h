@@ -37,6 +37,9 @@ bool plan_live_fits(const struct host *host, struct plan_disk *d);
 /* Whether it may be detached and attached; else adds to refused. */
 bool plan_hot_fits(struct plan_disk *d);
 
+/* Whether ours can have its tapdev while it runs; else adds to refused. */
+bool plan_serve_fits(const struct host *host, struct plan_disk *d);
+
 /* The actions that the disks' verdicts and the host's leftovers ask for. */
 void plan_actions_make(struct plan_maker *m);
 

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/parse.h"
+#include "migrate/host-int.h"
 #include "migrate/live.h"
 #include "migrate/plan-int.h"
 
@@ -189,6 +190,26 @@ bool plan_live_fits(const struct host *host, struct plan_disk *d)
 	if (d->refused.count == before && host->live)
 		ask_live(d);
 	return d->refused.count == before;
+}
+
+bool plan_serve_fits(const struct host *host, struct plan_disk *d)
+{
+	static const char hold[] = "/sys/module/blktap/parameters/hold_seconds";
+	const struct host_tapdisk *t = d->running->tapdisk;
+	const char *what = NULL, *cure = "from the guest's next start on";
+
+	if (strcmp(d->running->kind, "vbd") != 0 || d->running->ours)
+		return false;
+	if (!host_exists(host, hold))
+		what = "the module lets no other tapdisk attach to a device "
+		       "in use, as ours does";
+	else if (!t->answers || t->count != 1)
+		what = "its tapdisk does not answer, or has other disks too";
+	else if (t->images[0].state != 0 || !t->images[0].path)
+		what = "its tapdisk has no image open, or is paused";
+	if (what)
+		mem_list_add(&d->refused, "serve: %s: %s", what, cure);
+	return !what;
 }
 
 bool plan_hot_fits(struct plan_disk *d)

@@ -36,8 +36,9 @@ enum plan_kind {
 	PLAN_UPDATE,   /* domain: xl config-update from file */
 	PLAN_HOT_SWAP, /* domain: detach vdev, attach new; back with old */
 	PLAN_TAKEOVER, /* domain, devid: blkback to our ring; new: type:path */
-	PLAN_SERVE,    /* domain, devid: our tapdisk instead of the old one
-			  behind the same tapdev; new: type:path */
+	PLAN_SERVE,    /* domain, devid: our tapdisk instead of the old one,
+			  whose program is old, behind the same tapdev; new:
+			  type:path */
 };
 
 struct plan_action {
@@ -61,6 +62,7 @@ struct plan_disk {
 	const struct host_disk *running; /* NULL: does not run */
 	enum plan_verdict verdict;
 	char *reason;
+	bool serve;              /* KEEP: our tapdisk takes the tapdev now */
 	char *risk;              /* NULL: none worth a line */
 	unsigned stall_ms;       /* expected; 0: none */
 	char *new;               /* the entry's new text; NULL: unchanged */

@@ -18,6 +18,6 @@ struct step_ops {
 
 extern const struct step_ops step_file_edit, step_file_create, step_file_unlink;
 extern const struct step_ops step_xl_update, step_xl_hot;
-extern const struct step_ops step_live_takeover;
+extern const struct step_ops step_live_takeover, step_live_serve;
 
 #endif /* MIGRATE_STEP_INT_H */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * step-live.c - a running guest's disk taken over, a step of it at a time.
+ * step-live.c - a running guest's disk taken over, a step of it at a time; or
+ * the tapdisk behind its tapdev exchanged, in one.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "lib/err.h"
 #include "migrate/live.h"
@@ -109,3 +111,57 @@ static int undo(const struct step *step, const struct step_env *env,
 }
 
 const struct step_ops step_live_takeover = { look, act, undo };
+
+/* --- behind a tapdev ------------------------------------------------------ */
+
+static int look_serve(const struct step *step, const struct step_env *env,
+		      struct err *err)
+{
+	struct hold h;
+	int rc = take(&h, step, env, err);
+
+	if (rc == -ENOENT)
+		return STEP_BETWEEN;
+	if (rc < 0)
+		return rc;
+	rc = live_serve_look(h.live);
+	leave(&h);
+	if (rc < 0)
+		return STEP_BETWEEN;
+	return rc ? STEP_AFTER : STEP_BEFORE;
+}
+
+static int serve(const struct step *step, const struct step_env *env,
+		 const char *program, struct err *err)
+{
+	struct hold h;
+	unsigned ms = 0;
+	int rc = take(&h, step, env, err);
+
+	if (rc == -ENOENT)
+		return 0; /* with the guest */
+	if (rc < 0)
+		return rc;
+	rc = live_serve(h.live, program, &ms, err);
+	if (!rc && ms)
+		(void)printf("  the guest waited for %u ms\n", ms);
+	leave(&h);
+	return rc;
+}
+
+static int act_serve(const struct step *step, const struct step_env *env,
+		     struct err *err)
+{
+	return serve(step, env, NULL, err);
+}
+
+/* A program that is there no more cannot have it back; ours stays. */
+static int undo_serve(const struct step *step, const struct step_env *env,
+		      struct err *err)
+{
+	bool there = step->old && access(step->old, X_OK) == 0;
+
+	return serve(step, env, there ? step->old : NULL, err);
+}
+
+const struct step_ops step_live_serve = { look_serve, act_serve, undo_serve };

@@ -25,8 +25,9 @@ static const struct step_ops *ops_of(const struct step *step,
 	case PLAN_HOT_SWAP:
 		return &step_xl_hot;
 	case PLAN_TAKEOVER:
-	case PLAN_SERVE:
 		return &step_live_takeover;
+	case PLAN_SERVE:
+		return &step_live_serve;
 	}
 	return NULL;
 }

@@ -14,6 +14,7 @@
  *	update   xl config-update: nothing tells, so it is done again
  *	hot      the domain's disk as the inventory has it
  *	live     as live.h tells
+ *	serve    whose tapdisk has the minor: ours or not
  */
 #ifndef MIGRATE_STEP_H
 #define MIGRATE_STEP_H
@@ -45,7 +46,8 @@ struct step {
 	char *path;    /* without the root */
 	char *old_sum; /* EDIT */
 	char *new_sum; /* EDIT, CREATE */
-	char *old;     /* UNLINK: the link's target; HOT: the disk's text */
+	char *old;     /* UNLINK: the link's target; HOT: the disk's text;
+			  SERVE: the old tapdisk's program */
 	char *new;     /* HOT: the disk's text; TAKEOVER, SERVE: type:path */
 	char *vm;      /* name of the domain */
 	char *reason;

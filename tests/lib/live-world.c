@@ -170,7 +170,7 @@ static void count_writers(struct world *w)
 {
 	unsigned n = 0;
 
-	if (!world_old(w) && (world_bound(w) || w->drained_ms))
+	if (w->kind != LIVE_TAPDEV && (world_bound(w) || w->drained_ms))
 		n++;
 	for (unsigned i = 0; i < WORLD_TAPS; i++)
 		n += w->tap[i].tap.pid && w->tap[i].writable;
@@ -204,6 +204,10 @@ static int put(void *arg, const char *path, const char *text)
 	int rc = w->put_error;
 
 	w->puts++;
+	if (strstr(path, "/hold_seconds")) {
+		world_file(w, path + strlen(w->root), text);
+		return 0;
+	}
 	assert_string_equal(text, "vbd-1-51712");
 	w->put_error = 0;
 	if (rc)
@@ -229,7 +233,7 @@ static int sync_device(void *arg, const char *path)
 
 /* --- tapdisks ------------------------------------------------------------- */
 
-static struct world_tap *of_minor(struct world *w, int minor)
+struct world_tap *world_minor(struct world *w, int minor)
 {
 	for (unsigned i = 0; i < WORLD_TAPS; i++)
 		if (w->tap[i].tap.pid && w->tap[i].tap.minor == minor)
@@ -256,7 +260,7 @@ struct world_tap *world_ours(struct world *w)
 static int find(void *arg, struct live_tap *tap)
 {
 	struct world *w = arg;
-	struct world_tap *t = of_minor(w, tap->minor);
+	struct world_tap *t = world_minor(w, tap->minor);
 
 	if (t)
 		*tap = t->tap;
@@ -265,7 +269,7 @@ static int find(void *arg, struct live_tap *tap)
 	return 0;
 }
 
-static int start(void *arg, struct live_tap *tap, struct err *err)
+int world_start(void *arg, struct live_tap *tap, struct err *err)
 {
 	struct world *w = arg;
 	struct world_tap *t = &w->tap[0];
@@ -277,14 +281,15 @@ static int start(void *arg, struct live_tap *tap, struct err *err)
 		assert_true(++t < w->tap + WORLD_TAPS);
 	*t = (struct world_tap){ .tap = { .pid = 400 + (int)w->starts,
 					  .minor = 10 + (int)w->starts,
-					  .state = CLOSED } };
+					  .state = CLOSED },
+				 .attached = true };
 	*tap = t->tap;
 	return 0;
 }
 
 static int stop(void *arg, const struct live_tap *tap, struct err *err)
 {
-	struct world_tap *t = of_minor(arg, tap->minor);
+	struct world_tap *t = world_minor(arg, tap->minor);
 
 	if (t && t->tap.spec[0])
 		return err_set(err, -EBUSY, "it is open");
@@ -353,14 +358,19 @@ static int ask(void *arg, const struct live_tap *tap, struct wire_msg *msg,
 	       struct err *err)
 {
 	struct world *w = arg;
-	struct world_tap *t = of_minor(w, tap->minor);
+	struct world_tap *t = world_minor(w, tap->minor);
 	int rc = w->fail[msg->type];
 
+	if (msg->type == WIRE_ATTACH)
+		return rc ? err_set(err, rc, "as it was told")
+			  : world_attach(w, tap, err);
 	if (!t)
 		return err_set(err, -ENOENT, "no such tapdisk");
 	/* What fails is the real opening, not the trial of it. */
 	if (msg->type == WIRE_OPEN && (msg->u.params.flags & WIRE_RDONLY))
 		rc = w->fail[0];
+	else if (msg->type == WIRE_OPEN && !rc && !t->old)
+		rc = w->fail_ours_open;
 	if (rc)
 		return err_set(err, rc, "as it was told");
 	rc = obey(w, t, msg, err);
@@ -436,8 +446,11 @@ static const struct live_ops ops = {
 	.put = put,
 	.sync = sync_device,
 	.find = find,
-	.start = start,
+	.start = world_start,
 	.stop = stop,
+	.who = world_who,
+	.spawn = world_spawn,
+	.kill = world_kill,
 	.ask = ask,
 	.now_ms = now_ms,
 	.sleep_ms = sleep_ms,
@@ -498,6 +511,7 @@ void world_new(struct world *w, enum live_kind kind)
 	memset(w, 0, sizeof(*w));
 	(void)snprintf(w->root, sizeof(w->root), "/tmp/live.XXXXXX");
 	assert_non_null(mkdtemp(w->root));
+	w->kind = kind;
 	w->lock = -1;
 	w->sectors = SECTORS;
 	w->unbind_state = w->bind_state = 4;
@@ -516,7 +530,9 @@ void world_new(struct world *w, enum live_kind kind)
 			.tap = { .pid = OLD_PID,
 				 .minor = 3,
 				 .spec = "vhd:/disks/a.vhd" },
+			.attached = true,
 			.writable = true,
+			.old = true,
 		};
 }
 

@@ -21,8 +21,10 @@
 
 struct world_tap {
 	struct live_tap tap; /* pid 0: none */
+	bool attached;       /* of those that were only spawned */
 	bool writable;
 	bool ring; /* it serves the guest's */
+	bool old;  /* of another lineage */
 };
 
 struct world {
@@ -30,6 +32,7 @@ struct world {
 	struct xen_fake *fake;
 	struct live_env env;
 	uint64_t now_ms;
+	enum live_kind kind;
 	int lock; /* xenio's; -1: it does not run */
 	struct world_tap tap[WORLD_TAPS];
 	uint64_t sectors; /* of the image */
@@ -43,13 +46,17 @@ struct world {
 	int put_error;    /* of the next write to sysfs */
 
 	/* What goes wrong. */
-	int fail[128]; /* by message: -errno */
+	int fail[128];      /* by message: -errno */
+	int fail_ours_open; /* for writing, of ours alone */
 	int start_error;
+	unsigned seats_busy; /* so often attaching finds another's ring */
 	const char *refusal; /* xenio answers with this; NULL: it obeys */
 
 	/* What was done. */
 	unsigned puts;
 	unsigned starts;
+	unsigned kills;
+	unsigned held; /* hold_seconds when a tapdisk was killed */
 	unsigned syncs;
 	unsigned writers_most; /* that had the image open at once */
 };
@@ -70,6 +77,16 @@ bool world_bound(struct world *w);
 /* Our tapdisk, the old one; NULL: none. */
 struct world_tap *world_ours(struct world *w);
 struct world_tap *world_old(struct world *w);
+
+/* Who has a minor; NULL: nobody. */
+struct world_tap *world_minor(struct world *w, int minor);
+
+/* As live_ops has them; and the message. */
+int world_start(void *arg, struct live_tap *tap, struct err *err);
+int world_who(void *arg, const struct live_tap *tap, struct live_who *who);
+int world_spawn(void *arg, const char *program, pid_t *pid, struct err *err);
+void world_kill(void *arg, const struct live_tap *tap);
+int world_attach(struct world *w, const struct live_tap *tap, struct err *err);
 
 void world_xenio(struct world *w, bool runs);
 
