@@ -17,29 +17,40 @@ uint64_t cbt_bitmap_bytes(uint64_t size)
 	return blocks / 8 + !!(blocks % 8);
 }
 
+/* One that a growth was cut short in is longer than it will be, or was. */
+static bool may_be_long(const struct cbt_header *h, uint64_t file_size)
+{
+	uint64_t want = CBT_HEADER + cbt_bitmap_bytes(h->size);
+
+	return file_size == want ||
+	       (h->growing && file_size > want &&
+		(uint32_t)(file_size - CBT_HEADER) == h->growing);
+}
+
 int cbt_decode(struct cbt_header *out, const uint8_t buf[CBT_HEADER],
 	       uint64_t file_size, bool exact, struct err *err)
 {
+	struct cbt_header h = { .size = bytes_le64(buf + 40),
+				.growing = bytes_le32(buf + 36) };
 	uint32_t consistent = bytes_le32(buf + 32);
-	uint64_t size = bytes_le64(buf + 40);
-	uint64_t want = CBT_HEADER + cbt_bitmap_bytes(size);
+	uint64_t want = CBT_HEADER + cbt_bitmap_bytes(h.size);
 
-	if (!size || size > CBT_MAX_BYTES)
+	if (!h.size || h.size > CBT_MAX_BYTES)
 		return err_set(err, -EINVAL, "disk size %llu",
-			       (unsigned long long)size);
+			       (unsigned long long)h.size);
 	if (consistent > 1)
 		return err_set(err, -EINVAL, "consistency flag %u", consistent);
-	if (exact ? file_size != want : file_size < want)
+	if (exact ? !may_be_long(&h, file_size) : file_size < want)
 		return err_set(err, -EINVAL,
 			       "%llu bytes long; a disk of %llu has a log of "
 			       "%llu",
 			       (unsigned long long)file_size,
-			       (unsigned long long)size,
+			       (unsigned long long)h.size,
 			       (unsigned long long)want);
-	memcpy(out->parent, buf, 16);
-	memcpy(out->child, buf + 16, 16);
-	out->consistent = consistent;
-	out->size = size;
+	memcpy(h.parent, buf, 16);
+	memcpy(h.child, buf + 16, 16);
+	h.consistent = consistent;
+	*out = h;
 	return 0;
 }
 
@@ -49,6 +60,7 @@ void cbt_encode(uint8_t buf[CBT_HEADER], const struct cbt_header *h)
 	memcpy(buf, h->parent, 16);
 	memcpy(buf + 16, h->child, 16);
 	bytes_put_le32(buf + 32, h->consistent);
+	bytes_put_le32(buf + 36, h->growing);
 	bytes_put_le64(buf + 40, h->size);
 }
 

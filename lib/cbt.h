@@ -6,6 +6,11 @@
  * the disk, the first in the lowest bit.  Backup software asks a storage
  * manager for it; what wrote the disk sets the bits.  The file of a disk that
  * lies on a device may be longer than its bitmap.
+ *
+ * File and header do not grow at the same instant.  So the four bytes that
+ * the format leaves free tell how long the bitmap is about to be: first they
+ * are written, then the file grows, then the header.  In between, a file of
+ * that length is as good as one of the old length.
  */
 #ifndef LIB_CBT_H
 #define LIB_CBT_H
@@ -23,8 +28,9 @@ struct err;
 struct cbt_header {
 	uint8_t parent[16]; /* id of the log of what the disk was before */
 	uint8_t child[16];
-	bool consistent; /* no bit was lost */
-	uint64_t size;   /* of the disk, bytes */
+	bool consistent;  /* no bit was lost */
+	uint64_t size;    /* of the disk, bytes */
+	uint32_t growing; /* to this bitmap's bytes, their low 32 bits; or 0 */
 };
 
 /* Bytes of the bitmap of a disk of so many bytes. */

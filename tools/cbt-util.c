@@ -179,8 +179,10 @@ static int make(struct log *log, struct err *err)
 
 static int create(int argc, char **argv, struct err *err)
 {
+	const int mode = O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY;
 	const char *name = NULL, *size = NULL;
 	struct log log = { 0 };
+	bool made;
 	int c, rc;
 
 	while ((c = getopt(argc, argv, "n:s:h")) != -1) {
@@ -196,9 +198,14 @@ static int create(int argc, char **argv, struct err *err)
 	rc = parse_size(&log.h.size, size, err);
 	if (rc)
 		return rc;
-	log.fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	log.fd = open(name, mode | O_EXCL, 0644);
+	made = log.fd >= 0;
+	if (!made && errno == EEXIST)
+		log.fd = open(name, mode, 0644);
 	rc = log.fd < 0 ? err_sys(err, "error opening") : make(&log, err);
 	close_log(&log);
+	if (rc && made)
+		(void)unlink(name); /* it is rc that counts */
 	return rc ? err_wrap(err, "%s", name) : 0;
 }
 
@@ -225,6 +232,27 @@ static int understand(struct cbt_header *h, const struct fields *f,
 	return f->size ? parse_size(&h->size, f->size, err) : 0;
 }
 
+/* The announcement, and what it announces; cut short, the log is the old. */
+static int make_room(struct log *log, uint64_t from, uint64_t to,
+		     struct err *err)
+{
+	int rc = 0;
+
+	/* What an earlier attempt left is not what is announced now. */
+	if (log->exact && log->h.growing) {
+		rc = clear(log, 0, from, err);
+		if (!rc)
+			rc = sync_all(log->fd, err);
+	}
+	if (!rc && log->exact && to > from) {
+		log->h.growing = (uint32_t)to;
+		rc = save_header(log, err);
+	}
+	if (!rc)
+		rc = clear(log, from, to, err);
+	return rc ? rc : sync_all(log->fd, err);
+}
+
 static int grow(struct log *log, uint64_t size, struct err *err)
 {
 	uint64_t have, from = cbt_bitmap_bytes(log->h.size);
@@ -235,9 +263,7 @@ static int grow(struct log *log, uint64_t size, struct err *err)
 		rc = err_set(err, -EINVAL, "the log does not shrink");
 	if (!rc && !log->exact && have < CBT_HEADER + to)
 		rc = err_set(err, -ENOSPC, "the device is too small");
-	if (!rc)
-		rc = clear(log, from, to, err);
-	return rc ? rc : sync_all(log->fd, err);
+	return rc ? rc : make_room(log, from, to, err);
 }
 
 static int set_fields(struct log *log, const struct fields *f, struct err *err)
@@ -248,12 +274,13 @@ static int set_fields(struct log *log, const struct fields *f, struct err *err)
 
 	if (!rc && f->size)
 		rc = grow(log, h.size, err);
-	if (rc)
-		return rc;
-	log->h = h;
-	rc = save_header(log, err);
-	/* Or it is as long as no log of its header is. */
-	if (rc && log->exact)
+	if (!rc) {
+		h.growing = f->size ? 0 : h.growing;
+		log->h = h;
+		rc = save_header(log, err);
+	}
+	/* What is announced is allowed, not wanted. */
+	if (rc && f->size && log->exact)
 		(void)ftruncate(log->fd, (off_t)(CBT_HEADER + was));
 	return rc;
 }

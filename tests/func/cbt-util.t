@@ -42,6 +42,44 @@ is "with nothing written" "$($C get -n parent -b | bytes)" 3001
 is "a log of two terabytes" "$($C create -n big -s 2199023255552
 	$C get -n big -b | wc -c)" 4194304
 
+# Growing is cut short: with nothing but the announcement written (the file
+# may not get longer), and with all but the new header.
+$C create -n grown -s 1048576
+$C set -n grown -p $A
+printf '\x05\x80' | dd of=grown bs=1 seek=48 conv=notrunc 2>/dev/null
+cp grown cut
+(ulimit -c 0 -f 1; $C set -n cut -s 2199023255552; true) 2>/dev/null
+is "cut before it is longer, it is the old one" \
+	"$($C get -n cut -s; stat -c %s cut; $C get -n cut -b | bytes)" \
+	"1048576
+50
+0580"
+ok "its header announces the length" test "$(bytes -j 36 -N 4 cut)" = 00004000
+truncate -s 4194352 cut
+is "cut when it is longer, it is still that" \
+	"$($C get -n cut -s; $C get -n cut -p; $C get -n cut -b | bytes)" \
+	"1048576
+$A
+0580"
+ok "and is changed" $C set -n cut -f 1
+ok "and grows after all" $C set -n cut -s 2097153
+is "to another size" "$($C get -n cut -s; stat -c %s cut
+	$C get -n cut -b | bytes)" "2097153
+53
+0580000000"
+is "with nothing announced" "$(bytes -j 36 -N 4 cut)" 00000000
+cp grown cut
+printf '\x00\x00\x40\x00' | dd of=cut bs=1 seek=36 conv=notrunc 2>/dev/null
+truncate -s 4194351 cut
+fails_with 22 "longer than was announced is no log" $C get -n cut -s
+if mkdir small && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+	cp grown small/log
+	dd if=/dev/zero of=small/rest bs=4096 2>/dev/null
+	fails_with 28 "without room" $C create -n small/new -s 99999999999
+	ok "none is made" test ! -e small/new
+	umount small
+fi
+
 # What is wrong is said, and nothing is written.
 cp log whole
 fails_with 22 "no uuid" $C set -n log -p 1111
