@@ -37,6 +37,7 @@
 
 #include "lib/bytes.h"
 #include "lib/err.h"
+#include "lib/log.h"
 #include "tapdisk/driver.h"
 #include "tapdisk/io.h"
 
@@ -175,15 +176,17 @@ static int measure(struct image *img, struct raw *raw, const struct stat *st,
 	img->info.block_size = 512;
 	if (ret || img->grows)
 		return ret;
-	if (!img->info.size)
-		return err_set(err, -EINVAL, "%s: empty", img->name);
+	if (img->info.size < 512)
+		return err_set(err, -EINVAL, "%s: %s", img->name,
+			       img->info.size ? "less than a sector" : "empty");
+	/* As it was for older tools, and is for a loop device. */
+	if (img->info.size % 512)
+		log_warn("raw:%s: the last %u bytes are no whole sector, and "
+			 "are left alone",
+			 img->name, (unsigned)(img->info.size % 512));
+	img->info.size -= img->info.size % 512;
 	if (raw->direct && raw->off_align == 4096 && img->info.size % 4096 == 0)
 		img->info.block_size = 4096;
-	if (img->info.size % img->info.block_size)
-		return err_set(err, -EINVAL,
-			       "%s: size %llu is no multiple of %u", img->name,
-			       (unsigned long long)img->info.size,
-			       img->info.block_size);
 	return 0;
 }
 

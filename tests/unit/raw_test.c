@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tapdisk/driver.h"
 #include "tests/lib/rig.h"
 #include "tests/lib/test.h"
 #include "tests/lib/vhd-make.h"
@@ -147,11 +148,35 @@ static void what_is_no_disk_is_refused_in_a_sentence(void **state)
 	(void)state;
 	assert_int_equal(truncate("disk", 0), 0);
 	refused("raw:disk", -EINVAL, "disk: empty");
-	assert_int_equal(truncate("disk", 1000), 0);
-	refused("raw:disk", -EINVAL, "disk: size 1000 is no multiple of 512");
+	assert_int_equal(truncate("disk", 511), 0);
+	refused("raw:disk", -EINVAL, "disk: less than a sector");
 	refused("raw:/dev/null", -EINVAL,
 		"/dev/null: neither a file nor a block device");
 	refused("raw:nowhere", -ENOENT, "nowhere");
+}
+
+static void the_tail_of_a_file_is_left_alone(void **state)
+{
+	struct mem_op zero = { .op = REQ_ZERO, .len = 1024 };
+	struct mem_op all = { .op = REQ_DISCARD, .len = 1024 };
+	char tail[8] = "";
+	int fd;
+
+	(void)state;
+	assert_int_equal(truncate("disk", 1024), 0);
+	fd = open("disk", O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "tail", 4, 1024), 4);
+	assert_int_equal(rig_open(rig, "raw:disk"), 0);
+	assert_int_equal(vbd_info(rig->vbd)->size, 1024);
+	assert_int_equal(rig_write(rig, 512, buf, 512), 0);
+	assert_int_equal(rig_write(rig, 1024, buf, 512), -EINVAL);
+	assert_int_equal(rig_op(rig, &zero), 0);
+	assert_int_equal(rig_op(rig, &all), 0);
+	assert_int_equal(rig_close(rig, false), 0);
+	assert_int_equal(pread(fd, tail, sizeof(tail), 1024), 4);
+	assert_string_equal(tail, "tail");
+	(void)close(fd); /* was read */
 }
 
 /* A client that brings its own memory, one byte off. */
@@ -215,6 +240,7 @@ int main(void)
 		TEST(a_killed_holder_holds_nothing),
 		TEST(readers_share_and_writers_do_not),
 		TEST(what_is_no_disk_is_refused_in_a_sentence),
+		TEST(the_tail_of_a_file_is_left_alone),
 		TEST(a_buffer_at_any_address_will_do),
 		TEST(what_cannot_be_read_past_the_cache_is_read_through_it),
 		TEST(a_read_only_disk_is_not_written),
