@@ -25,8 +25,9 @@ const struct driver *const drivers[] = {
 
 /* The numbers are those of the statistics that older tools read. */
 const struct driver_alias driver_aliases[] = {
-	{ "aio", 0, &raw_driver },  { "vhd", 4, &vhd_driver },
-	{ "ram", 5, &ram_driver },
+	{ "aio", 0, &raw_driver },  { "sync", 1, &raw_driver },
+	{ "vhd", 4, &vhd_driver },  { "vhdsync", 3, &vhd_driver },
+	{ "ram", 5, &ram_driver },  { "log", 9, &cbt_driver },
 #ifdef WITH_NBD
 	{ "nbd", 15, &nbd_driver },
 #endif

@@ -327,8 +327,11 @@ void control_resume(struct control_op *op)
 			     op->msg.cookie);
 	else
 		rc = refuse_flags(op);
-	/* A log is for what is named, or for what was open before. */
-	if (!rc && !*spec && op->msg.u.params.flags & WIRE_ADD_LOG)
+	/*
+	 * A log is for what is named, or for what was open before; one that
+	 * was there before and is not named again is left out.
+	 */
+	if (!rc && !*spec)
 		spec = control_spec(op->disk);
 	if (!rc)
 		rc = add_log(op, &spec, &logged);

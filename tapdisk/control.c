@@ -39,12 +39,9 @@ enum {
 
 const char *control_spec(const struct control_disk *disk)
 {
-	const char *spec = vbd_spec(disk->vbd), *end;
+	const char *spec = vbd_name(disk->vbd);
 
-	if (!spec)
-		return "";
-	end = strncmp(spec, "cbt:", 4) ? NULL : strchr(spec + 4, ':');
-	return end ? end + 1 : spec;
+	return spec ? spec : "";
 }
 
 int control_state_bits(const struct control_disk *disk)

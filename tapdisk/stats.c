@@ -174,7 +174,7 @@ void stats_add(struct json *json, struct vbd *vbd)
 	const struct image *top = vbd_image(vbd);
 
 	json_object(json, NULL);
-	json_string(json, "name", vbd_spec(vbd) ? vbd_spec(vbd) : "(null)");
+	json_string(json, "name", vbd_name(vbd) ? vbd_name(vbd) : "(null)");
 	add_pair(json, "secs", c->sectors);
 	json_array(json, "images");
 	for (const struct image *img = top; img; img = next(img))

@@ -2,6 +2,8 @@
 /*
  * vbd-tell.c - what a disk tells of itself.
  */
+#include <string.h>
+
 #include "tapdisk/mirror.h"
 #include "tapdisk/vbd-core.h"
 
@@ -18,6 +20,15 @@ unsigned vbd_minor(const struct vbd *vbd)
 const char *vbd_spec(const struct vbd *vbd)
 {
 	return vbd->spec;
+}
+
+const char *vbd_name(const struct vbd *vbd)
+{
+	const char *spec = vbd->spec, *end = NULL;
+
+	if (spec && !strncmp(spec, "cbt:", 4))
+		end = strchr(spec + 4, ':');
+	return end ? end + 1 : spec;
 }
 
 const struct vbd_env *vbd_env(const struct vbd *vbd)

@@ -142,6 +142,7 @@ bool vbd_mirror_failed(const struct vbd *vbd);
 enum vbd_state vbd_state(const struct vbd *vbd);
 unsigned vbd_minor(const struct vbd *vbd);
 const char *vbd_spec(const struct vbd *vbd); /* NULL before open, after close */
+const char *vbd_name(const struct vbd *vbd); /* without a log in front */
 const struct vbd_env *vbd_env(const struct vbd *vbd);
 
 /* The top image, NULL while there is none; ->parent and ->file lead on. */

@@ -28,6 +28,17 @@ ok "and flushes" client flush
 is "each has its bit, and nothing else" "$(bits log)" 0d000380
 is "the flag is as it was" "$(cbt-util get -n log -f)" 1
 
+stats=$(tap-ctl stats -p "$pid" -m "$minor")
+has "statistics name the image" "$stats" "{ \"name\": \"vhd:$dir/a.vhd\", "
+has "and know the log by its old number" "$stats" \
+	"\"type\": 9, \"name\": \"log\""
+ok "pause, and unpause without a log" eval \
+	'tap-ctl pause -p $pid -m $minor && tap-ctl unpause -p $pid -m $minor'
+ok "a client writes" client "write -P 3 262144 512"
+is "and nobody notes it" "$(bits log)" 0d000380
+ok "pause, and unpause with it" eval 'tap-ctl pause -p $pid -m $minor &&
+	tap-ctl unpause -p $pid -m $minor -c "$dir/log"'
+
 # Another log with another leaf, as at a snapshot.
 cbt-util create -n next -s 2097152
 ok "pause" tap-ctl pause -p "$pid" -m "$minor"
