@@ -105,16 +105,6 @@ static int cbt_open(struct image *img, struct err *err)
 	return rc;
 }
 
-static void cbt_close(struct image *img)
-{
-	struct cbt *c = img->state;
-
-	(void)munmap(c->map, c->len); /* it is the kernel's that counts */
-	if (c->dirty && fdatasync(c->fd))
-		log_error("change log %s: %m", img->name);
-	(void)close(c->fd); /* was synced */
-}
-
 /* --- bits ----------------------------------------------------------------- */
 
 /* Bits missing: who reads the log must not rely on it. */
@@ -126,6 +116,16 @@ static void drop(struct cbt *c, int err)
 	c->dirty = true;
 	bytes_put_le32(c->map + 32, 0);
 	log_error("change log %s is dropped: %s", c->img->name, strerror(-err));
+}
+
+static void cbt_close(struct image *img)
+{
+	struct cbt *c = img->state;
+
+	if (c->dirty && fdatasync(c->fd))
+		drop(c, -errno);
+	(void)munmap(c->map, c->len); /* it is the kernel's that counts */
+	(void)close(c->fd);           /* was synced */
 }
 
 static void note(struct cbt *c, const struct req *req)

@@ -11,6 +11,7 @@
 #include "tests/lib/layer.h"
 #include "tests/lib/store.h"
 
+extern const struct driver cbt_driver;
 extern const struct driver fault_driver;
 extern const struct driver null_driver;
 extern const struct driver ram_driver;
@@ -18,8 +19,8 @@ extern const struct driver raw_driver;
 extern const struct driver vhd_driver;
 
 const struct driver *const drivers[] = {
-	&fault_driver, &null_driver,  &ram_driver,   &raw_driver, &vhd_driver,
-	&hold_driver,  &layer_driver, &store_driver, NULL,
+	&cbt_driver, &fault_driver, &null_driver,  &ram_driver,   &raw_driver,
+	&vhd_driver, &hold_driver,  &layer_driver, &store_driver, NULL,
 };
 
 const struct driver_alias driver_aliases[] = {
