@@ -15,8 +15,14 @@ fio --name=writer --ioengine=nbd --uri="$uri" --rw=randwrite --bs=4k \
 	--verify_fatal=1 --verify_state_save=0 --randseed=7 \
 	--output="$dir/fio.out" &
 fio=$!
+# Of an empty parent vhd-util makes no child, but of that one's parent.
+written() {
+	tap-ctl stats -p "$pid" -m "$minor" |
+		grep -m 1 -o '"blocks_allocated": [0-9]*' | head -n 1 |
+		grep -q '[1-9]$'
+}
 for i in {1..5}; do
-	sleep 0.3 # so that there is something to snapshot each time
+	eventually written
 	ok "pause $i, with writes under way" tap-ctl pause -m "$minor" -t 20
 	ok "snapshot $i" vhd-util snapshot -n "$dir/leaf$i.vhd" \
 		-p "$dir/leaf$((i - 1)).vhd"
