@@ -3,6 +3,7 @@
 # cbt-util, as storage managers call it.
 # shellcheck source=tests/func/lib.sh
 . "$(dirname "$0")/lib.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$dir" || exit 1
 C=cbt-util
 A=11111111-2222-3333-4444-5555aaaabbbb
@@ -119,7 +120,7 @@ is "another command" "$($C split 2>&1 >/dev/null; echo $?)" \
 missing=
 for c in create set get coalesce; do
 	for o in $($C $c -h | grep -oE '[[<| ]-[a-z] ' | tr -d '[<|'); do
-		grep -q "Fl ${o#-}" "$O/../tools/cbt-util.8" || missing+=" $c $o"
+		grep -q "Fl ${o#-}" "$top/tools/cbt-util.8" || missing+=" $c $o"
 	done
 done
 is "the manual has every option" "$missing" ""

@@ -3,6 +3,7 @@
 # td-util, as old storage managers call it.
 # shellcheck source=tests/func/lib.sh
 . "$(dirname "$0")/lib.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$dir" || exit 1
 T=td-util
 
@@ -55,7 +56,7 @@ fails_with 255 "another type" $T query qcow a.vhd
 fails_with 255 "too few words" $T set vhd a.vhd hidden
 missing=
 for o in $($T | grep -oE '\[-[a-z] ' | tr -d '[' | sort -u); do
-	grep -q "Fl ${o#-}" "$O/../tools/td-util.8" || missing+=" $o"
+	grep -q "Fl ${o#-}" "$top/tools/td-util.8" || missing+=" $o"
 done
 is "the manual has every option" "$missing" ""
 done_testing
