@@ -71,9 +71,10 @@ void metrics_ring_write(const struct metrics_ring *file,
 	sum = crc32_of(text, len);
 	memcpy(buf, &sum, sizeof(sum));
 	len += sizeof(sum);
-	/* Whoever reads it looks at the checksum. */
-	if (pwrite(file->fd, buf, len, 0) == (ssize_t)len)
-		(void)ftruncate(file->fd, (off_t)len); /* the sum tells */
+	/* Whoever reads it looks at the checksum, which tells of a failure. */
+	if (pwrite(file->fd, buf, len, 0) != (ssize_t)len ||
+	    ftruncate(file->fd, (off_t)len) < 0)
+		return;
 }
 
 void metrics_ring_close(struct metrics_ring *file)

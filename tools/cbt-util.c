@@ -280,8 +280,9 @@ static int set_fields(struct log *log, const struct fields *f, struct err *err)
 		rc = save_header(log, err);
 	}
 	/* What is announced is allowed, not wanted. */
-	if (rc && f->size && log->exact)
-		(void)ftruncate(log->fd, (off_t)(CBT_HEADER + was));
+	if (rc && f->size && log->exact &&
+	    ftruncate(log->fd, (off_t)(CBT_HEADER + was)) < 0)
+		return err_wrap(err, "left with the wrong length");
 	return rc;
 }
 
