@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct err;
 
 #define WIRE_SIZE        544
@@ -196,5 +200,9 @@ int wire_decode_as(enum wire_lineage lineage, struct wire_msg *out,
  * older lineage, and of which.
  */
 bool wire_is_whole(const uint8_t *buf, size_t have, enum wire_lineage *lineage);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* CONTROL_WIRE_H */
