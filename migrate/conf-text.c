@@ -74,6 +74,14 @@ static void skip_line(struct scan *s)
 		step(s);
 }
 
+/* What python reads and xl does not: after it, the file would be nobody's. */
+static void not_xl(struct scan *s, unsigned line, const char *what)
+{
+	if (!s->vm->problem)
+		s->vm->problem = mem_printf(
+			"line %u: %s, which xl does not read", line, what);
+}
+
 static void comment(struct scan *s)
 {
 	const char *from = s->at;
@@ -81,12 +89,16 @@ static void comment(struct scan *s)
 	skip_line(s);
 	if (memmem(from, (size_t)(s->at - from), pin, sizeof(pin) - 1))
 		s->vm->keep = true;
+	if (!left(s))
+		not_xl(s, s->line, "a comment without the end of its line");
 }
 
 /* Blanks and comments; the ends of lines too where a list goes on. */
 static void skip(struct scan *s, bool lines)
 {
 	while (left(s)) {
+		if (*s->at == '\r')
+			not_xl(s, s->line, "a carriage return");
 		if (*s->at == '#')
 			comment(s);
 		else if (*s->at == ' ' || *s->at == '\t' || *s->at == '\r' ||
@@ -105,6 +117,8 @@ static bool string(struct scan *s, struct span *out)
 		s->end - s->at >= 3 && s->at[1] == quote && s->at[2] == quote;
 	size_t n = three ? 3 : 1;
 
+	if (three)
+		not_xl(s, s->line, "a string in three quotes");
 	s->at += n;
 	*out = (struct span){ .at = s->at, .line = s->line, .plain = !three };
 	while (left(s) && (three || *s->at != '\n')) {
@@ -153,8 +167,10 @@ static void take_string(struct scan *s, const struct span *value,
 	struct conf_vm *vm = s->vm;
 
 	if (depth) {
-		if (depth == 1 && key_is(s, "disk"))
+		if (key_is(s, "disk") && depth == 1)
 			add_disk(s, value);
+		else if (key_is(s, "disk"))
+			problem(s, value->line, "a list in the list of disks");
 		return;
 	}
 	if (key_is(s, "name"))
@@ -172,20 +188,39 @@ static void take_string(struct scan *s, const struct span *value,
 		problem(s, value->line, "disk is no list");
 }
 
+/* All of them are in the set. */
+static bool all_of(const char *s, size_t len, const char *set)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!s[i] || !strchr(set, s[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A number, or one of python's words. */
 static bool word(struct scan *s)
 {
 	const char *from = s->at;
 	static const char *const names[] = { "True", "False", "None" };
+	size_t len;
 
 	while (left(s) && (isalnum((unsigned char)*s->at) || *s->at == '.' ||
 			   *s->at == '_' || *s->at == '-'))
 		s->at++;
-	if (s->at != from && (isdigit((unsigned char)*from) || *from == '-'))
+	len = (size_t)(s->at - from);
+	if (len && isdigit((unsigned char)*from) &&
+	    all_of(from, len, "0123456789abcdefABCDEFxX"))
 		return true;
+	if (len && (isdigit((unsigned char)*from) || *from == '-')) {
+		not_xl(s, s->line, "a number of this kind");
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if ((size_t)(s->at - from) == strlen(names[i]) &&
-		    !memcmp(names[i], from, strlen(names[i])))
+		if (len == strlen(names[i]) && !memcmp(names[i], from, len)) {
+			not_xl(s, s->line, names[i]);
 			return true;
+		}
 	}
 	return false;
 }
@@ -199,6 +234,8 @@ static bool list(struct scan *s, unsigned depth)
 
 	if (depth == DEPTH_MAX)
 		return false;
+	if (close == ')')
+		not_xl(s, s->line, "a list in round brackets");
 	step(s);
 	for (;;) {
 		skip(s, true);
@@ -244,6 +281,10 @@ static bool assignment(struct scan *s)
 	while (left(s) && (isalnum((unsigned char)*s->at) || *s->at == '_'))
 		s->at++;
 	s->key_len = (size_t)(s->at - s->key);
+	if (s->key_len && (*s->key == '_' || isdigit((unsigned char)*s->key) ||
+			   !all_of(s->key, s->key_len,
+				   "abcdefghijklmnopqrstuvwxyz0123456789_")))
+		not_xl(s, s->line, "a name of this kind");
 	skip(s, false);
 	more = look(s) == '+';
 	if (more)

@@ -30,7 +30,9 @@ static int open_under(struct vhd_files *files, struct vhd_io **out,
 		      const char *name, unsigned flags, struct err *err)
 {
 	struct files *f = container_of(files, struct files, files);
-	cleanup_free char *path = mem_printf("%s%s", f->root, name);
+	cleanup_free char *real = host_resolve(f->root, name);
+	cleanup_free char *path =
+		mem_printf("%s%s", f->root, real ? real : name);
 
 	return vhd_files_local()->open(vhd_files_local(), out, path, flags,
 				       err);
@@ -46,13 +48,11 @@ static int remove_none(struct vhd_files *files, const char *name)
 static char *resolve_under(struct vhd_files *files, const char *name)
 {
 	struct files *f = container_of(files, struct files, files);
-	cleanup_free char *path = mem_printf("%s%s", f->root, name);
-	cleanup_free char *real = realpath(path, NULL);
-	size_t len = strlen(f->root);
+	cleanup_free char *real = host_resolve(f->root, name);
+	cleanup_free char *path = mem_printf("%s%s", f->root, real ? real : "");
+	struct stat st;
 
-	if (!real)
-		return NULL;
-	return strdup(strncmp(real, f->root, len) ? real : real + len);
+	return real && stat(path, &st) == 0 ? strdup(real) : NULL;
 }
 
 /* Writers kill the footer at the end and write it anew when they close. */
@@ -117,6 +117,15 @@ static void take_vhd(struct host_chain *chain, struct files *f,
 
 #define STATE_PAUSED 0x20
 
+/* Two names of one file. */
+static bool is_same(const struct host *host, const char *a, const char *b)
+{
+	cleanup_free char *x = host_resolve(host->root, a);
+	cleanup_free char *y = host_resolve(host->root, b);
+
+	return !strcmp(a, b) || (x && y && !strcmp(x, y));
+}
+
 /* One that is paused has its image closed, and may open it again. */
 static void count_openers(const struct host *host, struct host_chain *chain,
 			  const char *path)
@@ -127,7 +136,7 @@ static void count_openers(const struct host *host, struct host_chain *chain,
 		for (size_t j = 0; j < t->count; j++) {
 			const struct host_image *image = &t->images[j];
 
-			if (!image->path || strcmp(image->path, path) != 0)
+			if (!image->path || !is_same(host, image->path, path))
 				continue;
 			chain->openers++;
 			chain->paused += image->state > 0 &&
@@ -159,7 +168,9 @@ static bool is_locked(struct host *host, const char *path)
 
 static void take(struct host *host, const char *type, const char *path)
 {
-	cleanup_free char *full = mem_printf("%s%s", host->root, path);
+	cleanup_free char *real = host_resolve(host->root, path ? path : "");
+	cleanup_free char *full =
+		mem_printf("%s%s", host->root, real ? real : "");
 	struct files f = { { open_under, remove_none, resolve_under, NULL },
 			   host->root };
 	struct host_chain *chain;
@@ -173,9 +184,9 @@ static void take(struct host *host, const char *type, const char *path)
 		chain->room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	count_openers(host, chain, path);
 	chain->locked = host->live && is_locked(host, full);
-	if (!strcmp(type, "vhd") && host_exists(host, path))
+	if (!strcmp(type, "vhd") && host_is_there(host, path))
 		take_vhd(chain, &f, path);
-	else if (!host_exists(host, path) && !host_is_device(host, path))
+	else if (!host_is_there(host, path) && !host_is_device(host, path))
 		chain->problem = mem_dup("it is not there");
 	/* The first layer is the image itself, readable or not. */
 	if (!chain->layers.count)

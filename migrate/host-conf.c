@@ -10,20 +10,24 @@
 #include "lib/cleanup.h"
 #include "migrate/host-int.h"
 
-/* Copies that editors, package managers and we leave. */
-static bool is_copy(const char *name)
+bool host_is_copy(const char *name)
 {
-	static const char *const parts[] = {
-		".blktap-migrate.", ".dpkg-", ".orig", ".bak",
-		".rpmsave",         ".rpmnew"
-	};
+	static const char *const parts[] = { ".blktap-migrate.", ".dpkg-" };
+	static const char *const ends[] = { "~",        ".orig",   ".bak",
+					    ".rpmsave", ".rpmnew", ".rpmorig" };
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (strstr(name, parts[i]))
 			return true;
 	}
-	return name[0] == '.' || name[len - 1] == '~';
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (len > n && !strcmp(name + len - n, ends[i]))
+			return true;
+	}
+	return name[0] == '.';
 }
 
 /* Files that lie beside the VMs' and are no VM. */
@@ -45,17 +49,30 @@ static bool is_other(const char *name)
 	return false;
 }
 
-static void take(struct host *host, enum conf_kind kind, const char *path)
+static bool is_known(const struct host *host, const char *path)
 {
-	size_t len;
-	char *text = host_slurp(host, path, &len);
+	for (size_t i = 0; i < host->vm_count; i++) {
+		if (!strcmp(host->vms[i].path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A file may have several names: what is edited is where they lead to. */
+static void take(struct host *host, enum conf_kind kind, const char *name)
+{
+	cleanup_free char *real = host_resolve(host->root, name);
+	const char *path = real ? real : name;
 	struct conf_vm vm;
 	struct conf_vm *copy;
+	char *text;
+	size_t len;
 
-	if (!text)
+	if (is_known(host, path))
 		return;
-	if (strstr(text, "disk") || strstr(text, "(vbd") ||
-	    strstr(text, "(tap")) {
+	text = host_slurp(host, path, &len);
+	if (text && (strstr(text, "disk") || strstr(text, "(vbd") ||
+		     strstr(text, "(tap"))) {
 		conf_read(&vm, kind, path, text, len);
 		if (vm.count || vm.problem) {
 			copy = mem_add(&host->vms, &host->vm_count,
@@ -79,9 +96,27 @@ static void take_folder(struct host *host, enum conf_kind kind, const char *dir,
 		cleanup_free char *path = mem_printf("%s/%s", dir, name);
 		size_t len = strlen(name), tail = strlen(end);
 
-		if (!is_copy(name) && !is_other(name) && len >= tail &&
+		if (!host_is_copy(name) && !is_other(name) && len >= tail &&
 		    !strcmp(name + len - tail, end))
 			take(host, kind, path);
+	}
+	mem_list_free(&names);
+}
+
+/* Folders of configurations, and of links to those that start at boot. */
+static void take_folders(struct host *host, enum conf_kind kind,
+			 const char *dir)
+{
+	struct mem_list names;
+
+	host_names(host, dir, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		cleanup_free char *sub =
+			mem_printf("%s/%s", dir, names.item[i]);
+
+		if (strcmp(names.item[i], "scripts") != 0 &&
+		    host_is_folder(host, sub))
+			take_folder(host, kind, sub, "");
 	}
 	mem_list_free(&names);
 }
@@ -111,7 +146,7 @@ void host_confs_read(struct host *host)
 			: CONF_XL;
 
 	take_folder(host, kind, "/etc/xen", "");
-	take_folder(host, kind, "/etc/xen/vm", "");
+	take_folders(host, kind, "/etc/xen");
 	take_folder(host, CONF_LIBVIRT, "/etc/libvirt/libxl", ".xml");
 	take_xend(host);
 }

@@ -11,6 +11,16 @@
 
 struct err;
 
+/*
+ * Where a path of a host leads to, without links, malloc'd; in a tree an
+ * absolute link begins at its root. NULL: in circles. Whether it is there is
+ * not said.
+ */
+char *host_resolve(const char *root, const char *path);
+
+/* A name that editors, package managers and we give to copies of files. */
+bool host_is_copy(const char *name);
+
 /* A whole file, NUL-terminated; NULL, and noted unless it is not there. */
 char *host_slurp(struct host *host, const char *path, size_t *len);
 
@@ -23,7 +33,10 @@ void host_names(struct host *host, const char *path, struct mem_list *out);
 /* What a symbolic link says; NULL. */
 char *host_link(struct host *host, const char *path);
 
+/* A name; a folder, and anything, behind what links there are. */
 bool host_exists(const struct host *host, const char *path);
+bool host_is_folder(const struct host *host, const char *path);
+bool host_is_there(const struct host *host, const char *path);
 
 /* One more item; detail is copied. */
 struct host_item *host_item(struct host *host, enum host_what what,

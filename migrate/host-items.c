@@ -41,6 +41,7 @@ static bool is_module(const char *name, size_t len)
 /* The first word is a module of interest. */
 static bool of_module(const char *line)
 {
+	line += strspn(line, " \t");
 	return is_module(line, strcspn(line, " \t"));
 }
 
@@ -57,9 +58,16 @@ static bool of_udev(const char *line)
 	       (strstr(line, "blktap") || strstr(line, "KERNEL==\"tap"));
 }
 
+/* Anything that is not empty is a yes. */
 static bool of_dkms(const char *line)
 {
-	return !strncmp(line, "AUTOINSTALL=", 12) && strlen(line) > 14;
+	static const char key[] = "AUTOINSTALL=";
+
+	line += strspn(line, " \t");
+	if (strncmp(line, key, sizeof(key) - 1) != 0)
+		return false;
+	line += sizeof(key) - 1;
+	return line[strspn(line, "\"' \t\r")] && line[0] != '#';
 }
 
 static bool (*const wanted[])(const char *line) = {
@@ -90,9 +98,24 @@ void host_lines_parse(struct host *host, enum host_what what, const char *path,
 	}
 }
 
-static void take_lines(struct host *host, enum host_what what, const char *path)
+static bool is_known(const struct host *host, enum host_what what,
+		     const char *path)
 {
-	char *text = host_slurp(host, path, NULL);
+	for (size_t i = 0; i < host->item_count; i++) {
+		if (host->items[i].what == what &&
+		    !strcmp(host->items[i].path, path))
+			return true;
+	}
+	return false;
+}
+
+/* Of a file's names, the one that the others lead to. */
+static void take_lines(struct host *host, enum host_what what, const char *name)
+{
+	cleanup_free char *real = host_resolve(host->root, name);
+	const char *path = real ? real : name;
+	char *text = is_known(host, what, path) ? NULL
+						: host_slurp(host, path, NULL);
 
 	if (text)
 		host_lines_parse(host, what, path, text);
@@ -108,7 +131,8 @@ static void take_folder(struct host *host, enum host_what what,
 	for (size_t i = 0; i < names.count; i++) {
 		char *sub = mem_printf("%s/%s", path, names.item[i]);
 
-		take_lines(host, what, sub);
+		if (!host_is_copy(names.item[i]))
+			take_lines(host, what, sub);
 		free(sub);
 	}
 	mem_list_free(&names);
@@ -322,15 +346,29 @@ static void take_versions(struct host *host)
 
 void host_items_read(struct host *host)
 {
+	static const struct {
+		enum host_what what;
+		const char *path;
+	} folders[] = {
+		{ HOST_MODULE_LINE, "/etc/modules-load.d" },
+		{ HOST_MODULE_LINE, "/usr/lib/modules-load.d" },
+		{ HOST_MODULE_LINE, "/lib/modules-load.d" },
+		{ HOST_MODPROBE, "/etc/modprobe.d" },
+		{ HOST_MODPROBE, "/usr/lib/modprobe.d" },
+		{ HOST_MODPROBE, "/lib/modprobe.d" },
+		{ HOST_UDEV, "/etc/udev/rules.d" },
+		{ HOST_UDEV, "/usr/lib/udev/rules.d" },
+		{ HOST_UDEV, "/lib/udev/rules.d" },
+	};
+
 	take_toolstacks(host);
 	take_versions(host);
 	take_loaded(host);
 	take_installed(host);
 	take_lines(host, HOST_MODULE_LINE, "/etc/modules");
-	take_folder(host, HOST_MODULE_LINE, "/etc/modules-load.d");
-	take_folder(host, HOST_MODPROBE, "/etc/modprobe.d");
-	take_folder(host, HOST_UDEV, "/etc/udev/rules.d");
-	take_folder(host, HOST_UDEV, "/lib/udev/rules.d");
+	take_lines(host, HOST_MODULE_LINE, "/etc/initramfs-tools/modules");
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		take_folder(host, folders[i].what, folders[i].path);
 	take_dkms(host);
 	take_packages(host);
 	take_scripts(host);

@@ -17,14 +17,14 @@ static bool is_ours_to_stop(const char *name)
 	return strstr(name, "blktap") || strstr(name, "tapback");
 }
 
-static void take_init(struct host *host)
+static void take_init(struct host *host, const char *dir)
 {
 	struct mem_list names;
 
-	host_names(host, "/etc/init.d", &names);
+	host_names(host, dir, &names);
 	for (size_t i = 0; i < names.count; i++) {
 		cleanup_free char *path =
-			mem_printf("/etc/init.d/%s", names.item[i]);
+			mem_printf("%s/%s", dir, names.item[i]);
 		char *text = host_slurp(host, path, NULL);
 
 		if (text && strstr(text, "blktap"))
@@ -111,7 +111,8 @@ void host_services_read(struct host *host)
 					      "/etc/rc3.d", "/etc/rc4.d",
 					      "/etc/rc5.d" };
 
-	take_init(host);
+	take_init(host, "/etc/init.d");
+	take_init(host, "/etc/sysconfig/modules");
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
 		take_links(host, levels[i], "S");
 	take_wants(host, "/etc/systemd/system");

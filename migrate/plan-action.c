@@ -70,13 +70,27 @@ static bool needs_blkfront(const struct plan_maker *m)
 	return false;
 }
 
+/* The first word of a list's line; behind it are the module's options. */
+static bool names(const struct host_item *item, const char *module)
+{
+	const char *line = item->detail;
+	size_t len = strlen(module);
+
+	if (item->what != HOST_MODULE_LINE)
+		return false;
+	line += strspn(line, " \t");
+	return strcspn(line, " \t\r") == len && !strncmp(line, module, len);
+}
+
+static bool names_blktap(const struct host_item *item)
+{
+	return names(item, "blktap") || names(item, "blktap2");
+}
+
 static bool listed(const struct host *host, const char *a, const char *b)
 {
 	for (size_t i = 0; i < host->item_count; i++) {
-		const struct host_item *item = &host->items[i];
-
-		if (item->what == HOST_MODULE_LINE &&
-		    (!strcmp(item->detail, a) || !strcmp(item->detail, b)))
+		if (names(&host->items[i], a) || names(&host->items[i], b))
 			return true;
 	}
 	return false;
@@ -229,8 +243,7 @@ static void leftover(struct plan_maker *m, const struct host_item *item)
 {
 	struct plan_action *a;
 
-	if (item->what == HOST_MODULE_LINE &&
-	    !strncmp(item->detail, "blktap", 6)) {
+	if (names_blktap(item) && !strncmp(item->path, "/etc/", 5)) {
 		comment_out(m, item, "the module is not needed any more");
 	} else if (item->what == HOST_SERVICE) {
 		a = add(m, PLAN_UNLINK, item->path,
@@ -241,6 +254,27 @@ static void leftover(struct plan_maker *m, const struct host_item *item)
 			    "its build fails with newer kernels and blocks "
 			    "their packages");
 	}
+}
+
+/* A list that stays, or whose change takes one step more. */
+static void note_module(struct plan_maker *m, const struct host_item *item)
+{
+	struct mem_list *notes = &m->plan->notes;
+
+	if (needs_module(m->plan))
+		mem_list_add(notes,
+			     "%s:%u stays: disks that stay as they are "
+			     "need the module",
+			     item->path, item->line);
+	else if (strncmp(item->path, "/etc/", 5) != 0)
+		mem_list_add(notes,
+			     "%s:%u is its package's and stays: remove that",
+			     item->path, item->line);
+	else if (!strncmp(item->path, "/etc/initramfs-tools/", 21))
+		mem_list_add(notes,
+			     "%s:%u counts from the next update-initramfs -u "
+			     "on",
+			     item->path, item->line);
 }
 
 static void note(struct plan_maker *m)
@@ -258,12 +292,8 @@ static void note(struct plan_maker *m)
 				     "4.13 to 4.18 cannot restore: restore it "
 				     "before an upgrade to these",
 				     item->path);
-		if (item->what == HOST_MODULE_LINE && needs_module(m->plan) &&
-		    !strncmp(item->detail, "blktap", 6))
-			mem_list_add(notes,
-				     "%s:%u stays: disks that stay as they are "
-				     "need the module",
-				     item->path, item->line);
+		if (names_blktap(item))
+			note_module(m, item);
 	}
 	if (converts(m->plan))
 		mem_list_add(notes,

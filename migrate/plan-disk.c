@@ -235,6 +235,14 @@ static void export(struct plan_maker *m, struct plan_disk *d)
 	}
 }
 
+/* Nothing is planned for a host that is refused as a whole. */
+static const char *why_reported(const struct host *host)
+{
+	return host->toolstacks & (HOST_XAPI | HOST_OPENXT)
+		       ? "this host is reported only"
+		       : "nothing is planned before the whole host is read";
+}
+
 void plan_disk_make(struct plan_maker *m, const struct conf_vm *vm,
 		    const struct conf_disk *disk)
 {
@@ -251,7 +259,7 @@ void plan_disk_make(struct plan_maker *m, const struct conf_vm *vm,
 			     "xl.cfg(5) has it");
 	} else if (m->plan->refused.count) {
 		plan_changes(m, d);
-		manual(d, "this host is reported only");
+		manual(d, why_reported(m->host));
 	} else if (vm->kind == CONF_SXP) {
 		export(m, d);
 	} else {
@@ -274,7 +282,7 @@ void plan_orphan_make(struct plan_maker *m, const struct host_disk *running)
 		manual(d, "its domain is gone: remove the node, and end the "
 			  "tapdisk if one is left");
 	} else if (m->plan->refused.count) {
-		manual(d, "this host is reported only");
+		manual(d, why_reported(m->host));
 	} else if (cold_only(d) || !allowed(m, PLAN_LIVE)) {
 		manual(d, "it runs without a configuration that was found: "
 			  "--allow live, or change where it was started from");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/json.h"
@@ -22,6 +23,26 @@ char *plan_slurp(const struct host *host, const char *path, size_t *len)
 	return text;
 }
 
+/* What would have it read. */
+static const char *cure_of(const char *unread)
+{
+	static const struct {
+		int error;
+		const char *cure;
+	} cures[] = {
+		{ EACCES, "run as root" },
+		{ EPERM, "run as root" },
+		{ EFBIG, "no configuration is so large: keep it elsewhere" },
+		{ ELOOP, "remove the link" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cures); i++) {
+		if (strstr(unread, strerror(cures[i].error)))
+			return cures[i].cure;
+	}
+	return "mend it, or keep it elsewhere";
+}
+
 /* A configuration that nobody could read may be about the same image. */
 static void refuse_unread(struct plan *plan, const struct host *host)
 {
@@ -29,11 +50,12 @@ static void refuse_unread(struct plan *plan, const struct host *host)
 					      "/var/lib/xend" };
 
 	for (size_t i = 0; i < host->unread.count; i++) {
-		for (size_t j = 0; j < 3; j++) {
-			if (!strncmp(host->unread.item[i], places[j],
-				     strlen(places[j])))
-				mem_list_add(&plan->refused, "%s: run as root",
-					     host->unread.item[i]);
+		const char *unread = host->unread.item[i];
+
+		for (size_t j = 0; j < ARRAY_SIZE(places); j++) {
+			if (!strncmp(unread, places[j], strlen(places[j])))
+				mem_list_add(&plan->refused, "%s: %s", unread,
+					     cure_of(unread));
 		}
 	}
 }

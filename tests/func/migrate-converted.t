@@ -53,6 +53,8 @@ look_at() {
 	ok "$world: apply" apply
 	[ -z "${UPDATE-}" ] || made >"$trees/$world/converted"
 	is "$world: what it made" "$(made)" "$(cat "$trees/$world/converted")"
+	is "$world: a second plan has nothing to do" "$(apply 2>&1)" \
+		"nothing is to be done"
 	words=$(changed | wc -l)
 	ok "$world: something was made" test "$words" -gt 0
 	is "$world: what verify finds wrong" "$(bad)" \

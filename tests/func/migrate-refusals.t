@@ -100,6 +100,10 @@ echo 'pid=601 minor=5 state=0 args=aio:/srv/xen/shop.img
 pid=602 minor=6 state=0 args=aio:/srv/xen/shop.img' >>"$root/tap-ctl-list"
 refuses "an image that two tapdisks have" shop xvda MANUAL \
 	"/srv/xen/shop.img is open in 2 tapdisks: shut all but one"
+ln -s /srv/xen/shop.img "$root/srv/xen/other.img"
+edit '/pid=602/s|shop.img|other.img|' tap-ctl-list
+refuses "an image that two tapdisks have by two names" shop xvda MANUAL \
+	"/srv/xen/shop.img is open in 2 tapdisks: shut all but one"
 is "nothing is planned for it" \
 	"$(plan | grep -c '^ .*shop.cfg:3')" 0
 
@@ -156,7 +160,7 @@ like "unless that is confirmed" "$(of shop xvda --shared)" "^LIVE "
 fresh
 ln -s loop "$root/etc/xen/loop"
 has "a configuration that cannot be read" "$(plan)" \
-	"REFUSED  /etc/xen/loop: Too many levels of symbolic links: run as root"
+	"REFUSED  /etc/xen/loop: Too many levels of symbolic links: remove the link"
 fails_with 2 "ends with 2" blktap-migrate plan --root "$root"
 
 for sign in etc/xensource-inventory usr/share/xenclient; do

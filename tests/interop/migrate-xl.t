@@ -116,6 +116,42 @@ for version in 4.17 4.20; do
 		"$(planned $version | grep -vcx MANUAL)" 0
 done
 
+# Whole files, a line of python each: what is no problem is one to xl neither.
+python3 - "$dir" <<'PY'
+import sys
+disk = "disk = [ 'tap:aio:/srv/a,xvda,w' ]"
+for n, extra in enumerate([
+    "memory = 64", "memory = 0x40", "memory = 64L", "memory = -1", "a = 1.5",
+    "localtime = True", "a = None", "a = ('x',)", "a = [ 'x', ]", "a = [[1]]",
+    "a = [\n# c\n1\n, 2]", 'a = """x"""', 'a = "x" "y"', "a = 1\r", "A = 1",
+    "_a = 1", "a = 1; b = 2", "a = 'x' # c", "a = \\\n1", "a += [ 1 ]",
+    "\ta = 1", "a = {}", "a = [,]", "a = 'x\ny'", "a =\n1", "1a = 1",
+    "a = 'it\\'s'", "import os", "a = 'x' + 'y'", "", "# c", "# c\r",
+]):
+    for place in "before", "after":
+        text = extra + "\n" + disk if place == "before" else disk + "\n" + extra
+        for end in "", "\n":
+            name = f"{sys.argv[1]}/f{n}{place}{len(end)}.cfg"
+            with open(name, "w", newline="") as f:
+                f.write(text + end)
+PY
+rm -f "$root"/etc/xen/*
+mv "$dir"/f*.cfg "$root/etc/xen"
+blktap-migrate inventory --root "$root" --json | python3 -c '
+import json, sys
+for vm in json.load(sys.stdin)["vms"]:
+    if not vm["problem"]:
+        print(vm["file"])' | sort >"$dir/sound"
+for f in "$root"/etc/xen/*.cfg; do
+	[ "$(xl-disk -f "$f" 2>&1)" != "unknown raw xvda rw - - /srv/a" ] ||
+		echo "${f#"$root"}"
+done | sort >"$dir/taken"
+is "what is understood of 128 files is what xl reads" \
+	"$(comm -13 "$dir/taken" "$dir/sound")" ""
+is "and the reverse, where the last line has an end" \
+	"$(comm -23 "$dir/taken" "$dir/sound" | grep -v '0.cfg$')" ""
+ok "that are some" test "$(wc -l <"$dir/sound")" -gt 30
+
 # What the worlds' files became: files for xl, all of whose disks it reads.
 awk -v dir="$dir" '/^=== / { f = "" }
 	/^=== etc\/xen\// { f = dir "/made-" ++n; next }

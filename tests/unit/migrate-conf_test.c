@@ -306,6 +306,17 @@ static void code_is_told_with_its_line(void **state)
 		{ "((((((((((((", "line 1: " },
 		{ "x = ((((((((((((", "line 1: " },
 		{ "name == 'x'\n", "line 1: " },
+		/* Literals of python's that xl has no words for. */
+		{ "a=1\nx=('a',)\n", "line 2: a list in round brackets" },
+		{ "a=1\nx=True\n", "line 2: True, which xl does not" },
+		{ "a=1\nx=-1\n", "line 2: a number of this kind" },
+		{ "x=1.5\n", "line 1: a number of this kind" },
+		{ "x='''a'''\n", "line 1: a string in three quotes" },
+		{ "X=1\n", "line 1: a name of this kind" },
+		{ "_x=1\n", "line 1: a name of this kind" },
+		{ "a=1\r\n", "line 1: a carriage return" },
+		{ "a=1\nb=1 # end", "line 2: a comment without the end" },
+		{ "\ndisk=[['phy:/x,xvda,w']]\n", "line 2: a list in the" },
 	};
 
 	(void)state;
