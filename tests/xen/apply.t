@@ -3,7 +3,7 @@
 # apply.t - blktap-migrate moves the disks of a running guest as its plan says,
 # live and by detaching, and takes all of it back, while the guest writes.
 # xen: by name
-# limit: 300
+# limit: 600
 set -u
 . ./lib.sh
 random "$tmp/a" 8
@@ -16,7 +16,7 @@ running() {
 	rm -f $consoles/guest-g.log
 	kill -HUP "$(cat /run/xenconsoled.pid)"
 	guest_config g pv "file:$tmp/a,xvda,w" "tap:aio:$tmp/b,xvdb,w" >$file
-	xl create $file && until_ 60 guest_ready g
+	xl create $file && until_ 120 guest_ready g
 }
 apply() {
 	local hash

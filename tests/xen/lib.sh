@@ -158,7 +158,7 @@ fio_in() {
 busy() {
 	fio="fio --name=b --filename=$2 --rw=randwrite --bs=16k --iodepth=32"
 	fio="$fio --ioengine=libaio --direct=1 --size=8m --verify=crc32c ${3-}"
-	in_guest "$1" "rm -f /tmp/quiet /tmp/bad; echo >/tmp/rounds; \
+	in_guest "$1" "rm -f /tmp/quiet /tmp/bad /tmp/over; echo >/tmp/rounds; \
 { while [ ! -e /tmp/quiet ]; do $fio >/tmp/fio.log 2>&1 || break; \
 echo round >>/tmp/rounds; done; [ -e /tmp/quiet ] || touch /tmp/bad; \
 touch /tmp/over; } &"

@@ -3,7 +3,7 @@
 # lines.t - what blktap-migrate makes of the disks of old hosts, shown to the
 # real xl; no guest is started.
 # xen: by name
-# limit: 200
+# limit: 400
 set -u
 . ./lib.sh
 dir=$tmp

@@ -2,7 +2,7 @@
 # shellcheck disable=SC1091,SC2154  # lib.sh, and what it sets
 # takeover-queues.t - a disk of two queues of four pages goes to our ring and
 # back, and ends with its guest while it is ours.
-# limit: 600
+# limit: 900
 set -u
 . ./lib.sh
 . ./takeover.sh
