@@ -32,7 +32,11 @@ struct live {
 	bool readonly;
 	uint64_t sectors; /* of 512 bytes */
 	uint32_t sector_size;
+	pid_t old_pid;  /* who was behind the tapdev; 0: not known yet */
+	unsigned ports; /* how many are known; they stay while it runs */
+	uint32_t port[XENBUS_QUEUES_MAX];
 	uint64_t gone_ms; /* when the guest lost its backend; 0: it has one */
+	uint64_t back_ms; /* when it had one again; 0: not yet */
 	unsigned took_ms[LIVE_STEPS];
 };
 
@@ -68,7 +72,7 @@ extern const struct live_ops live_tap_ops;
 /* The tapdisk that B/pid and B/minor name; pid -1: none. */
 int live_tap_ours(const struct live *l, struct live_tap *tap);
 /* The one behind a tapdev. */
-int live_tap_old(const struct live *l, struct live_tap *tap);
+int live_tap_old(struct live *l, struct live_tap *tap);
 
 /* Whether it has an image open and running; whether it is paused. */
 bool live_tap_runs(const struct live_tap *tap);

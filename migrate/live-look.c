@@ -214,7 +214,7 @@ static int look_disk(struct live *l, struct err *err)
 	return 0;
 }
 
-static char *spec_of_tapdev(const struct live *l)
+static char *spec_of_tapdev(struct live *l)
 {
 	char *spec = live_node(l, "tapdisk-params");
 	struct live_tap tap;
@@ -234,7 +234,7 @@ static char *prefixed(const char *path)
 	return strdup(spec);
 }
 
-static char *spec_of(const struct live *l)
+static char *spec_of(struct live *l)
 {
 	cleanup_free char *path = NULL;
 	char name[sizeof(l->device) + 8];

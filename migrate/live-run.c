@@ -16,11 +16,11 @@ static uint64_t now_of(const struct live *l)
 
 static void stall(struct live *l, unsigned *stall_ms)
 {
-	uint64_t now = now_of(l);
+	uint64_t end = l->back_ms > l->gone_ms ? l->back_ms : now_of(l);
 
 	if (stall_ms)
-		*stall_ms = l->gone_ms ? (unsigned)(now - l->gone_ms) : 0;
-	l->gone_ms = 0;
+		*stall_ms = l->gone_ms ? (unsigned)(end - l->gone_ms) : 0;
+	l->gone_ms = l->back_ms = 0;
 }
 
 /* The last one first. */
@@ -79,7 +79,7 @@ int live_return(struct live *l, unsigned *stall_ms, struct err *err)
 	const struct live_step *steps = live_steps(&count);
 	int rc;
 
-	l->gone_ms = now_of(l);
+	l->gone_ms = 0;
 	rc = undo(l, steps, count, err);
 	stall(l, stall_ms);
 	return rc;

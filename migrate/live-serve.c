@@ -25,8 +25,7 @@
 #define SEAT_MS    10000 /* for a ring that its process has just left */
 #define POLL_MS    5
 
-static int look(const struct live *l, struct live_tap *tap,
-		struct live_who *who)
+static int look(struct live *l, struct live_tap *tap, struct live_who *who)
 {
 	int rc = live_tap_old(l, tap);
 
@@ -36,7 +35,7 @@ static int look(const struct live *l, struct live_tap *tap,
 	return rc;
 }
 
-int live_serve_look(const struct live *l)
+int live_serve_look(struct live *l)
 {
 	struct live_tap tap;
 	struct live_who who;
@@ -47,7 +46,7 @@ int live_serve_look(const struct live *l)
 	return rc ? rc : who.ours;
 }
 
-int live_may_serve(const struct live *l, struct err *err)
+int live_may_serve(struct live *l, struct err *err)
 {
 	cleanup_free char *hold = live_file(l, HOLD);
 	struct live_tap tap;

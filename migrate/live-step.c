@@ -16,7 +16,7 @@
 #include "migrate/live-impl.h"
 
 #define DRIVER  "/sys/bus/xen-backend/drivers/vbd"
-#define POLL_MS 5
+#define POLL_MS 2
 #define BIND_MS 10000 /* blkback's answer to a bind */
 #define SILENT  5000  /* xenio's, beyond what it was given to wait */
 
@@ -108,22 +108,35 @@ static bool is_free(const struct live *l, uint32_t port)
 	return true;
 }
 
-static bool ports_free(struct live *l)
+/* They stay what they are while the guest runs. */
+static void learn_ports(struct live *l)
 {
 	struct xenbus_ring ring;
 	char name[XENBUS_NAME_MAX];
 	struct err why;
 	long port;
 
+	l->ports = 0;
 	if (live_ring(l, &ring, &why) < 0)
-		return false;
+		return;
 	for (unsigned q = 0; q < ring.queues; q++) {
 		xenbus_port_name(name, &ring, q);
 		port = live_front_number(l, name);
-		if (port <= 0 || !is_free(l, (uint32_t)port))
-			return false;
+		if (port <= 0)
+			return;
+		l->port[q] = (uint32_t)port;
 	}
-	return true;
+	l->ports = ring.queues;
+}
+
+static bool ports_free(struct live *l)
+{
+	if (!l->ports)
+		learn_ports(l);
+	for (unsigned q = 0; q < l->ports; q++)
+		if (!is_free(l, l->port[q]))
+			return false;
+	return l->ports > 0;
 }
 
 static int wait_free(struct live *l, struct err *err)
@@ -209,16 +222,40 @@ static int put_driver(struct live *l, const char *file, struct err *err)
 	return 0;
 }
 
+/*
+ * What a loop device left in the page cache is the file's, which ours sees and
+ * flushes as well. Here it costs the guest nothing; later it would be waited
+ * for.
+ */
+static int write_back(const struct live *l, struct err *err)
+{
+	char path[LIVE_PATH];
+	int rc;
+
+	if (l->kind == LIVE_TAPDEV)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%s/dev/%s", l->env->root,
+		       l->device); /* it fits */
+	rc = l->env->ops->sync(l->env->arg, path);
+	if (rc < 0)
+		return err_set(err, rc, "%s: flush: %s", path, strerror(-rc));
+	return 0;
+}
+
 static int unbind_act(struct live *l, struct err *err)
 {
 	int rc = live_steady(l, err);
 	long state;
 
 	if (!rc)
-		rc = put_driver(l, "unbind", err);
+		rc = write_back(l, err);
 	if (rc < 0)
 		return rc;
+	learn_ports(l);
 	l->gone_ms = l->env->ops->now_ms(l->env->arg);
+	rc = put_driver(l, "unbind", err);
+	if (rc < 0)
+		return rc;
 	state = live_number(l, "state");
 	if (live_bound(l))
 		return err_set(err, -EBUSY, "%s: blkback keeps the disk",
@@ -249,6 +286,7 @@ static int bind_again(struct live *l, struct err *err)
 	if (!live_bound(l))
 		return err_set(err, -EIO, "%s: blkback does not take it back",
 			       l->name);
+	l->back_ms = l->env->ops->now_ms(l->env->arg);
 	return live_steady(l, err);
 }
 
@@ -301,17 +339,7 @@ static int wait_done(struct live *l)
 
 static int wait_act(struct live *l, struct err *err)
 {
-	char path[LIVE_PATH];
-	int rc = wait_free(l, err);
-
-	if (rc < 0 || l->kind == LIVE_TAPDEV)
-		return rc;
-	(void)snprintf(path, sizeof(path), "%s/dev/%s", l->env->root,
-		       l->device); /* it fits */
-	rc = l->env->ops->sync(l->env->arg, path);
-	if (rc < 0)
-		return err_set(err, rc, "%s: flush: %s", path, strerror(-rc));
-	return 0;
+	return wait_free(l, err);
 }
 
 /* Nothing was held that would have to be let go of. */
@@ -449,6 +477,8 @@ static int ring_act(struct live *l, struct err *err)
 		rc = err_set(err, -EBUSY, "%s: has a kernel driver", l->name);
 	if (!rc && !status_is(l, "bound"))
 		rc = ask_xenio(l, "takeover", "bound", err);
+	/* The guest's requests are taken from here on. */
+	l->back_ms = l->env->ops->now_ms(l->env->arg);
 	if (!rc)
 		rc = ask_xenio(l, "serve", "active", err);
 	return rc;
@@ -471,6 +501,7 @@ static int ring_undo(struct live *l, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	l->gone_ms = l->env->ops->now_ms(l->env->arg);
 	if (owner && is_ours(l) &&
 	    ask_xenio(l, "release", "released", &why) == -EIO)
 		return err_set(err, -EIO, "%s", why.msg);

@@ -36,13 +36,19 @@ int live_tap_ours(const struct live *l, struct live_tap *tap)
 	*tap = (struct live_tap){ .pid = -1, .minor = (int)minor };
 	if (pid <= 0 || minor < 0)
 		return 0;
+	tap->pid = (pid_t)pid;
 	return l->env->ops->find(l->env->arg, tap);
 }
 
-int live_tap_old(const struct live *l, struct live_tap *tap)
+int live_tap_old(struct live *l, struct live_tap *tap)
 {
-	*tap = (struct live_tap){ .pid = -1, .minor = (int)l->minor };
-	return l->env->ops->find(l->env->arg, tap);
+	int rc;
+
+	*tap = (struct live_tap){ .pid = l->old_pid, .minor = (int)l->minor };
+	rc = l->env->ops->find(l->env->arg, tap);
+	if (!rc && tap->pid > 0)
+		l->old_pid = tap->pid;
+	return rc;
 }
 
 bool live_tap_runs(const struct live_tap *tap)
@@ -144,16 +150,13 @@ static int sync_device(void *arg, const char *path)
 	return 0;
 }
 
-static int find(void *arg, struct live_tap *tap)
+static int find_of(const struct real *real, pid_t pid, struct live_tap *tap)
 {
-	const struct real *real = arg;
 	struct tapctl_disks all;
-	int rc = tapctl_list(&all, real->dir, -1, tap->minor, NULL);
+	int rc = tapctl_list(&all, real->dir, pid, tap->minor, NULL);
 
 	if (rc < 0)
 		return rc;
-	tap->pid = -1;
-	tap->spec[0] = '\0';
 	for (size_t i = 0; i < all.count; i++) {
 		const struct tapctl_disk *d = &all.disk[i];
 
@@ -168,6 +171,21 @@ static int find(void *arg, struct live_tap *tap)
 	}
 	tapctl_list_free(&all);
 	return 0;
+}
+
+/* While the guest waits not every tapdisk of the host is asked. */
+static int find(void *arg, struct live_tap *tap)
+{
+	pid_t last = tap->pid;
+	int rc = 0;
+
+	tap->pid = -1;
+	tap->spec[0] = '\0';
+	if (last > 0)
+		rc = find_of(arg, last, tap);
+	if (rc < 0 || tap->pid > 0)
+		return rc;
+	return find_of(arg, -1, tap);
 }
 
 static int ask(void *arg, const struct live_tap *tap, struct wire_msg *msg,

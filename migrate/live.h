@@ -60,7 +60,7 @@ struct live_ops {
 	int (*put)(void *arg, const char *path, const char *text);
 	/* What is in the block device's cache goes to where it belongs. */
 	int (*sync)(void *arg, const char *path);
-	/* Who has tap->minor; pid -1 if nobody. */
+	/* Who has tap->minor, likely tap->pid; pid -1 if nobody. */
 	int (*find)(void *arg, struct live_tap *tap);
 	/* Take a minor, start a tapdisk, attach. */
 	int (*start)(void *arg, struct live_tap *tap, struct err *err);
@@ -150,8 +150,8 @@ unsigned live_step_ms(const struct live *l, unsigned step);
  * The tapdisk behind a tapdev that blkback, or whoever, goes on using.  1:
  * ours has it, 0: another, -EBUSY: nobody serves it, -errno: cannot be told.
  */
-int live_serve_look(const struct live *l);
-int live_may_serve(const struct live *l, struct err *err);
+int live_serve_look(struct live *l);
+int live_may_serve(struct live *l, struct err *err);
 /*
  * Have it served by ours, or by a program of another lineage; what was cut
  * off is gone on with.  *stall_ms, if not NULL, is set if one was exchanged.

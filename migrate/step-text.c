@@ -11,6 +11,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/parse.h"
+#include "migrate/live.h"
 #include "migrate/mem.h"
 #include "migrate/record.h"
 #include "migrate/step.h"
@@ -154,8 +155,13 @@ void step_free(struct step *step)
 char *step_tell(const struct step *step)
 {
 	const char *what = step->path ? step->path : step->vm ? step->vm : "";
+	const char *reason = step->reason;
+	unsigned count;
+	const struct live_step *parts = live_steps(&count);
 
+	/* A takeover is told part by part: what is being done now. */
+	if (step->kind == PLAN_TAKEOVER && step->part < count)
+		reason = parts[step->part].what;
 	return mem_printf("%s %s%s%s", plan_kind_name(step->kind), what,
-			  step->reason ? ": " : "",
-			  step->reason ? step->reason : "");
+			  reason ? ": " : "", reason ? reason : "");
 }
