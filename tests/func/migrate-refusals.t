@@ -19,10 +19,10 @@ of() {
 		'/^[^ ]/ || /^$/ { on = $0 ~ head } on'
 }
 
-# refuses WHAT VM VDEV VERDICT REASON
+# refuses WHAT VM VDEV VERDICT REASON [OPTION]...
 refuses() {
 	local said
-	said=$(of "$2" "$3")
+	said=$(of "$2" "$3" "${@:6}")
 	like "$1: $4" "$said" "^$4 "
 	has "$1: the reason, and what would make it safe" "$said" "$5"
 }
@@ -178,4 +178,25 @@ fresh
 rm -r "$root/sys/hypervisor"
 fails_with 1 "a Xen that is not known" blktap-migrate plan --root "$root"
 ok "unless it is said" blktap-migrate plan --root "$root" --target 4.20
+
+# --- behind a tapdev that stays ---------------------------------------------
+
+hold=sys/module/blktap/parameters/hold_seconds
+fresh
+kept=$(of old xvda)
+like "a disk stays on its tapdev until its guest starts anew" "$kept" \
+	"from the guest's next start on"
+refuses "another module than ours" old xvda "KEEP" \
+	"serve: the module lets no other tapdisk attach" --allow keep
+mkdir -p "$root/${hold%/*}" && echo 60 >"$root/$hold"
+is "with ours nothing is done without a word either" "$(of old xvda)" "$kept"
+like "with both it is exchanged now" "$(of old xvda --allow keep)" \
+	"our tapdisk takes it over from the old one"
+has "as a step of the plan" "$(plan --allow keep)" "serve"
+edit 's/^\(pid=501 minor=0\) state=0/\1 state=0x2a/' tap-ctl-list
+refuses "a tapdisk that is paused" old xvda "KEEP" \
+	"serve: its tapdisk has no image open, or is paused" --allow keep
+edit '/^pid=501/a pid=501 minor=4 state=0 args=vhd:/srv/xen/more.vhd' tap-ctl-list
+refuses "a tapdisk with another disk" old xvda "KEEP" \
+	"serve: its tapdisk does not answer, or has other disks too" --allow keep
 done_testing
