@@ -208,14 +208,18 @@ int io_slots_open(struct io_slots *q, struct io *io, unsigned depth,
 	list_init(&q->queued);
 	list_init(&q->wait);
 	q->slots = calloc(depth, sizeof(*q->slots));
-	if (!q->slots)
+	q->iovs = calloc(depth, IO_SLOT_PIECES * sizeof(*q->iovs));
+	if (!q->slots || !q->iovs)
 		return err_set(err, -ENOMEM, "no memory for I/O");
-	for (unsigned i = 0; i < depth; i++)
+	for (unsigned i = 0; i < depth; i++) {
+		q->slots[i].iov = q->iovs + (size_t)i * IO_SLOT_PIECES;
 		list_add_tail(&q->free, &q->slots[i].link);
+	}
 	return 0;
 }
 
 void io_slots_close(struct io_slots *q)
 {
 	free(q->slots);
+	free(q->iovs);
 }

@@ -12,7 +12,7 @@
 
 #include "tapdisk/io-engine.h"
 
-#define IO_SLOT_PIECES 64
+#define IO_SLOT_PIECES 256 /* 1 MiB of a guest's pages */
 
 struct io_slot {
 	struct list link; /* free, or queued */
@@ -25,12 +25,13 @@ struct io_slot {
 	uint64_t done; /* of len */
 	size_t now;    /* of len, in this round */
 	int pieces;
-	struct iovec iov[IO_SLOT_PIECES];
+	struct iovec *iov; /* IO_SLOT_PIECES */
 };
 
 struct io_slots {
 	struct io *io;
 	struct io_slot *slots;
+	struct iovec *iovs; /* of all slots; touched only as far as used */
 	struct list free;
 	struct list queued; /* slots that the kernel has not got yet */
 	struct list wait;   /* requests that there is no slot for */
