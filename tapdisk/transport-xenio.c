@@ -22,6 +22,11 @@
  * that fails for a reason that may pass is kept as it came off the ring, and
  * taken again after a while.  A discard of more than XENIO_DISCARD_MAX is kept
  * in the same way, with what is left of it.
+ *
+ * The data of a guest with persistent grants is read and written by the disk
+ * in the guest's own pages, if all of a request's are mapped.  A disk that
+ * cannot (-EFAULT) gets a copy: that request is kept and taken again, and
+ * from then on all are copied.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -38,17 +43,6 @@
 
 #define RETRY_NS UINT64_C(1000000000)
 
-/* A request that is kept to be taken again; none of those is indirect. */
-struct kept {
-	uint64_t id;
-	uint64_t sector;
-	uint64_t sectors;
-	enum ring_op op;
-	uint8_t answer_op;
-	unsigned nr_segs;
-	struct ring_seg segs[RING_SEGS_DIRECT];
-};
-
 struct xenio {
 	struct blkif_ring ring; /* first: the ring's calls look for it */
 	struct channel *ch;
@@ -57,10 +51,11 @@ struct xenio {
 	bool running;
 	bool dead;
 	bool greeted;
-	bool barrier;      /* one has been taken */
-	struct list taken; /* in this look */
-	struct list done;  /* answered by the disk, not yet on the ring */
-	struct kept *kept;
+	bool barrier;          /* one has been taken */
+	struct list taken;     /* in this look */
+	struct list done;      /* answered by the disk, not yet on the ring */
+	bool copying;          /* the disk cannot use the guest's pages */
+	struct ring_req *kept; /* to be taken again; none is indirect */
 	unsigned nr_kept;
 	struct timer retry;
 	struct ring_req peek;
@@ -75,6 +70,7 @@ struct xreq {
 	struct req *first; /* a flush to submit in its place, or NULL */
 	struct req *then;  /* this is that flush: what to submit after it */
 	bool unsent;       /* never submitted: we put it back */
+	bool shared;       /* its data is where the guest has it */
 	int err;
 	uint64_t left; /* sectors of a discard that come after this */
 	struct ring_req r;
@@ -133,18 +129,25 @@ static void refuse(struct xenio *x, const struct ring_req *r, int16_t status,
 	answer(x, r, status);
 }
 
+/* No more of it than there is. */
+static void copy_req(struct ring_req *to, const struct ring_req *r)
+{
+	size_t segs = r->indirect ? 0 : r->nr_segs * sizeof(r->segs[0]);
+
+	memcpy(to, r, offsetof(struct ring_req, segs) + segs);
+}
+
 static struct xreq *xreq_new(struct req *req, const struct ring_req *r)
 {
 	struct xreq *xr = channel_extra(req);
-	size_t segs = r->indirect ? 0 : r->nr_segs * sizeof(r->segs[0]);
 
 	list_init(&xr->link);
 	xr->req = req;
 	xr->first = xr->then = NULL;
-	xr->unsent = false;
+	xr->unsent = xr->shared = false;
 	xr->err = 0;
 	xr->left = 0;
-	memcpy(&xr->r, r, offsetof(struct ring_req, segs) + segs);
+	copy_req(&xr->r, r);
 	return xr;
 }
 
@@ -159,6 +162,18 @@ static bool put_flush_first(struct xenio *x, struct xreq *xr)
 	((struct xreq *)channel_extra(first))->then = xr->req;
 	xr->first = first;
 	return true;
+}
+
+/* Let the disk have the guest's pages, or what a write has in them. */
+static void bring_data(struct xenio *x, struct xreq *xr)
+{
+	struct req *req = xr->req;
+
+	if (!xr->r.nr_segs)
+		return;
+	xr->shared = !x->copying && xenio_share(&x->ring, req, &xr->r);
+	if (!xr->shared && req->op == REQ_WRITE)
+		xenio_copy(&x->ring, req, &xr->r, false, &xr->err);
 }
 
 /* Make a sound request one of ours; false if there is no room now. */
@@ -186,8 +201,8 @@ static bool enter(struct xenio *x, const struct ring_req *r)
 		blkif_fetch(&x->ring, req->iov->iov_base, r->indirect_grefs[0],
 			    0, r->nr_segs * (unsigned)sizeof(r->segs[0]),
 			    &xr->err);
-	else if (req->op == REQ_WRITE)
-		xenio_copy(&x->ring, req, &xr->r, false, &xr->err);
+	else
+		bring_data(x, xr);
 	list_add_tail(&x->taken, &xr->link);
 	return true;
 }
@@ -213,20 +228,8 @@ static bool take_one(struct xenio *x, const struct ring_req *r)
 /* Those that were taken before and are due again. */
 static bool take_kept(struct xenio *x)
 {
-	struct ring_req *r = &x->peek;
-	const struct kept *k;
-
 	while (x->nr_kept && !list_linked(&x->retry.link)) {
-		k = &x->kept[x->nr_kept - 1];
-		r->id = k->id;
-		r->op = k->op;
-		r->answer_op = k->answer_op;
-		r->indirect = false;
-		r->sector = k->sector;
-		r->sectors = k->sectors;
-		r->nr_segs = k->nr_segs;
-		memcpy(r->segs, k->segs, sizeof(k->segs));
-		if (!enter(x, r))
+		if (!enter(x, &x->kept[x->nr_kept - 1]))
 			return false;
 		x->nr_kept--;
 	}
@@ -286,8 +289,7 @@ static int check_indirect(struct xenio *x, struct xreq *xr)
 	if (fault)
 		return -EIO;
 	req->len = xr->r.sectors * XENIO_SECTOR;
-	if (req->op == REQ_WRITE)
-		xenio_copy(&x->ring, req, &xr->r, false, &xr->err);
+	bring_data(x, xr);
 	return 0;
 }
 
@@ -366,7 +368,8 @@ static void xenio_complete(struct channel *ch, struct req *req)
 	if (xr->then) {
 		xr = channel_extra(xr->then);
 		xr->unsent = true;
-	} else if (req->op == REQ_READ && !req->err && !x->dead) {
+	} else if (req->op == REQ_READ && !req->err && !xr->shared &&
+		   !x->dead) {
 		xenio_copy(&x->ring, req, &xr->r, true, &xr->err);
 	}
 	if (req->err)
@@ -385,15 +388,28 @@ static bool may_pass(int err)
 static void keep(struct xenio *x, const struct ring_req *r, uint64_t sector,
 		 uint64_t sectors)
 {
-	struct kept *k = &x->kept[x->nr_kept++];
+	struct ring_req *k = &x->kept[x->nr_kept++];
 
-	k->id = r->id;
-	k->op = r->op;
-	k->answer_op = r->answer_op;
+	copy_req(k, r);
 	k->sector = sector;
 	k->sectors = sectors;
-	k->nr_segs = r->nr_segs;
-	memcpy(k->segs, r->segs, sizeof(k->segs));
+}
+
+/* Let go of the guest's pages; whether the disk could not use them. */
+static bool not_shared_after_all(struct xenio *x, struct xreq *xr)
+{
+	if (!xr->shared)
+		return false;
+	xr->shared = false;
+	xenio_unshare(&x->ring, &xr->r);
+	if (xr->err != -EFAULT)
+		return false;
+	if (!x->copying)
+		log_info("%s: the disk cannot use the guest's pages; their "
+			 "data is copied",
+			 x->ch->name);
+	x->copying = true;
+	return true;
 }
 
 static void finish(struct xenio *x, struct xreq *xr)
@@ -401,7 +417,9 @@ static void finish(struct xenio *x, struct xreq *xr)
 	const struct ring_req *r = &xr->r;
 	bool flush = r->op == RING_FLUSH || r->op == RING_BARRIER;
 
-	if (flush && may_pass(xr->err)) {
+	if (not_shared_after_all(x, xr)) {
+		keep(x, r, r->sector, r->sectors);
+	} else if (flush && may_pass(xr->err)) {
 		keep(x, r, r->sector, r->sectors);
 		if (x->running)
 			loop_timer(x->ch->loop, &x->retry, RETRY_NS);
@@ -424,6 +442,8 @@ static void xenio_flush(struct channel *ch)
 		finish(x, xreq_of(link));
 	if (!x->dead)
 		blkif_push(&x->ring);
+	if (!x->running)
+		blkif_forget(&x->ring);
 	blkif_finished(&x->ring);
 }
 
@@ -484,6 +504,7 @@ static void xenio_start(struct channel *ch, const struct image_info *info)
 	x->limits.sectors = info->size / XENIO_SECTOR;
 	x->limits.block = info->block_size / XENIO_SECTOR;
 	x->running = true;
+	x->copying = false; /* it may be another image */
 	/* What came between an earlier backend and us raised no event. */
 	if (!x->greeted)
 		blkif_notify(&x->ring);
@@ -497,6 +518,7 @@ static void xenio_stop(struct channel *ch)
 
 	x->running = false;
 	loop_untimer(&x->retry);
+	blkif_forget(&x->ring);
 }
 
 /* The first two are what older tools read, in their order. */
@@ -522,6 +544,8 @@ static void xenio_stats(const struct channel *ch, struct json *out)
 	json_uint(out, "holds", c->holds);
 	json_uint(out, "copied", c->copied);
 	json_uint(out, "mapped", c->mapped);
+	json_uint(out, "shared", c->shared);
+	json_bool(out, "copying", x->copying);
 	json_bool(out, "polling", false);
 }
 

@@ -95,3 +95,46 @@ void xenio_copy(struct blkif_ring *ring, const struct req *req,
 		}
 	}
 }
+
+static void let_go(struct blkif_ring *ring, const struct ring_req *r,
+		   unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		blkif_let_go(ring, r->segs[i].gref);
+}
+
+bool xenio_share(struct blkif_ring *ring, struct req *req,
+		 const struct ring_req *r)
+{
+	struct iovec *iov = req->iov->iov_base, *last = iov;
+	const struct ring_seg *s = r->segs;
+	uint8_t *data;
+	size_t len;
+
+	_Static_assert(sizeof(*iov) <= XENIO_SECTOR, "one for each segment");
+	for (; s < r->segs + r->nr_segs; s++) {
+		data = blkif_hold(ring, s->gref);
+		if (!data) {
+			let_go(ring, r, (unsigned)(s - r->segs));
+			return false;
+		}
+		data += s->first * XENIO_SECTOR;
+		len = (s->last - s->first + 1u) * XENIO_SECTOR;
+		if (s > r->segs &&
+		    (uint8_t *)last->iov_base + last->iov_len == data) {
+			last->iov_len += len;
+			continue;
+		}
+		last += s > r->segs;
+		*last = (struct iovec){ data, len };
+	}
+	ring->counters.shared += r->nr_segs;
+	req->iov = iov;
+	req->iovcnt = (int)(last - iov) + 1;
+	return true;
+}
+
+void xenio_unshare(struct blkif_ring *ring, const struct ring_req *r)
+{
+	let_go(ring, r, r->nr_segs);
+}

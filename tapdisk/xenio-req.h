@@ -42,4 +42,13 @@ uint64_t xenio_trim(const struct xenio_limits *l, struct ring_req *r);
 void xenio_copy(struct blkif_ring *ring, const struct req *req,
 		const struct ring_req *r, bool to_guest, int *err);
 
+/*
+ * Let req's data be where the guest has it, if all of its pages stay mapped;
+ * false if they do not. The request's own buffer then holds its iov, and the
+ * pages are held until xenio_unshare().
+ */
+bool xenio_share(struct blkif_ring *ring, struct req *req,
+		 const struct ring_req *r);
+void xenio_unshare(struct blkif_ring *ring, const struct ring_req *r);
+
 #endif /* TAPDISK_XENIO_REQ_H */

@@ -33,6 +33,13 @@
 #define AGAIN_MAX 32u  /* looks again in one turn */
 #define UNMASK    32   /* ports in one call */
 
+/*
+ * Of pages that stay mapped: between unmaps to make room, as the kernel's
+ * backend has it, and what is not used for so long is unmapped at its end.
+ */
+#define ROOM_NS UINT64_C(100000000)
+#define TIDY_NS UINT64_C(30000000000)
+
 struct batch {
 	struct xen_copy pieces[PIECES];
 	int *errs[PIECES];
@@ -135,6 +142,45 @@ void blkif_sent(struct blkif_ring *r)
 	batch_run(r->blkif, &r->blkif->out);
 }
 
+/* --- pages that stay mapped --------------------------------------------- */
+
+void *blkif_hold(struct blkif_ring *r, uint32_t gref)
+{
+	return r->grants ? grants_hold(r->grants, gref) : NULL;
+}
+
+void blkif_let_go(struct blkif_ring *r, uint32_t gref)
+{
+	grants_let_go(r->grants, gref);
+}
+
+void blkif_forget(struct blkif_ring *r)
+{
+	if (r->grants && !grants_drop(r->grants))
+		loop_untimer(&r->tidy);
+}
+
+static void tidy_fired(struct timer *t)
+{
+	struct blkif_ring *r = container_of(t, struct blkif_ring, tidy);
+
+	if (grants_tidy(r->grants))
+		loop_timer(r->blkif->loop, t, TIDY_NS);
+}
+
+/* A page that is not mapped when its answer is seen is given up. */
+static void map_wanted(struct blkif_ring *r)
+{
+	uint64_t now = loop_now_ns(r->blkif->loop);
+
+	if (grants_full(r->grants) && now - r->room_ns >= ROOM_NS) {
+		grants_make_room(r->grants);
+		r->room_ns = now;
+	}
+	if (grants_map(r->grants) && !list_linked(&r->tidy.link))
+		loop_timer(r->blkif->loop, &r->tidy, TIDY_NS);
+}
+
 /* --- notifying ---------------------------------------------------------- */
 
 /* What could not be done will be tried again, less and less often. */
@@ -160,9 +206,8 @@ void blkif_notify(struct blkif_ring *r)
 
 void blkif_push(struct blkif_ring *r)
 {
-	/* A page that is not mapped when its answer is seen is given up. */
 	if (r->grants)
-		grants_map(r->grants);
+		map_wanted(r);
 	if (ring_push(r->ring))
 		blkif_notify(r);
 }
@@ -416,6 +461,7 @@ static void let_go(struct blkif_ring *r)
 
 	ring_free(r->ring);
 	r->ring = NULL;
+	loop_untimer(&r->tidy);
 	grants_free(r->grants);
 	r->grants = NULL;
 	if (r->pages)
@@ -454,6 +500,8 @@ int blkif_attach(struct blkif_ring *r, const struct blkif_connect *c,
 	list_init(&r->dirty);
 	list_init(&r->timer.link);
 	r->timer.fire = timer_fired;
+	list_init(&r->tidy.link);
+	r->tidy.fire = tidy_fired;
 	if (!c->port)
 		return err_set(err, -EINVAL, "event channel 0");
 	if (c->order > 4)

@@ -87,6 +87,7 @@ struct blkif_counters {
 	uint64_t notifies;
 	uint64_t copied; /* pieces */
 	uint64_t mapped; /* those that were in pages that stay mapped */
+	uint64_t shared; /* pages that the disk was given as they are */
 };
 
 /* One ring: mapped, bound. The user's memory, zeroed before attach. */
@@ -110,6 +111,8 @@ struct blkif_ring {
 	void *pages;
 	unsigned nr_pages;
 	struct grants *grants; /* NULL: all is copied by Xen */
+	struct timer tidy;     /* runs while there are pages in it */
+	uint64_t room_ns;      /* when room was made in it last */
 	uint32_t domid;
 	uint32_t port;
 	bool masked;
@@ -141,6 +144,16 @@ void blkif_fetch(struct blkif_ring *r, void *local, uint32_t gref, unsigned off,
 		 unsigned len, int *err);
 void blkif_send(struct blkif_ring *r, void *local, uint32_t gref, unsigned off,
 		unsigned len, int *err);
+
+/*
+ * The page, if it is one that stays mapped: to be read and written where it
+ * is until it is let go of. NULL: its bytes have to be copied.
+ */
+void *blkif_hold(struct blkif_ring *r, uint32_t gref);
+void blkif_let_go(struct blkif_ring *r, uint32_t gref);
+
+/* The guest will not be served for a while: keep no page that is not held. */
+void blkif_forget(struct blkif_ring *r);
 
 /*
  * Answers are being gathered for this ring in this turn; may be repeated.

@@ -90,6 +90,7 @@ enum xenbus_key {
 	XENBUS_B_SECTORS,
 	XENBUS_B_SECTOR_SIZE,
 	XENBUS_B_INFO,
+	XENBUS_B_PERSISTENT,
 	XENBUS_F_STATE,
 	XENBUS_F_DEVICE_TYPE,
 	XENBUS_F_PROTOCOL,
@@ -152,7 +153,7 @@ struct xenbus_view {
 	bool readonly;
 	bool cdrom;
 	bool discard;    /* may be offered */
-	bool persistent; /* the guest's grants are */
+	bool persistent; /* the guest's grants are, as B says they may be */
 	bool resize;     /* somebody says that the disk's size has changed */
 	enum xenbus_state back;
 	enum xenbus_state front;

@@ -9,6 +9,8 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "tests/unit/mark-rig.h"
+
+#include "lib/bytes.h"
 #include "xenio/supervise.h"
 
 static void without_a_marker_nothing_is_touched(void **state)
@@ -105,6 +107,33 @@ static void a_guest_that_was_faster_gets_what_it_was_offered(void **state)
 	msg = stub_last(host_tapdisk(host, 0));
 	assert_int_equal(msg->u.ring.order, 4);
 	assert_int_equal(msg->u.ring.max_segs, 256);
+}
+
+/* A guest that was not told of them would lose its disk by a kept page. */
+static void a_taken_ring_keeps_pages_if_the_kernel_said_so(void **state)
+{
+	static const char *const said[][2] = {
+		{ NULL, "1" }, { "0", "1" }, { "1", "0" }, { "1", "1" }
+	};
+	struct host *host = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(said); i++) {
+		host_stop(host);
+		host->persistent = true;
+		host_start(host);
+		unbound_at_4(host, 8);
+		if (said[i][0])
+			set(host, "feature-persistent", said[i][0]);
+		host_set_front(host, DOM, DEV, "feature-persistent",
+			       said[i][1]);
+		ask(host, "takeover");
+		host_run(host);
+		assert_true(says(host, "bound"));
+		assert_int_equal(stub_last(host_tapdisk(host, 0))->u.ring.flags,
+				 i == 3 ? WIRE_RING_KEEP : 0);
+		host_remove(host, DOM, DEV);
+		host_run(host);
+	}
 }
 
 static void a_takeover_writes_no_state(void **state)
@@ -376,6 +405,7 @@ int main(void)
 		on_host(what_we_do_not_advertise_is_taken_back),
 		on_host(a_guest_that_was_faster_gets_what_it_was_offered),
 		on_host(a_takeover_writes_no_state),
+		on_host(a_taken_ring_keeps_pages_if_the_kernel_said_so),
 		on_host(a_takeover_waits_while_the_kernel_drains),
 		on_host(a_takeover_waits_for_the_last_queue_too),
 		on_host(a_takeover_gives_up_at_its_limit),

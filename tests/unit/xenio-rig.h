@@ -170,9 +170,9 @@ static inline void rig_answer(struct rig *r, unsigned ring, struct req *req,
 
 	assert_true(req->off + req->len <= r->info.size);
 	if (!err && req->op == REQ_READ)
-		memcpy(req->iov->iov_base, r->disk + req->off, req->len);
+		req_copy_in(req, 0, r->disk + req->off, req->len);
 	if (!err && req->op == REQ_WRITE)
-		memcpy(r->disk + req->off, req->iov->iov_base, req->len);
+		req_copy_out(req, 0, r->disk + req->off, req->len);
 	req->err = err;
 	list_del(&req_of(req)->link);
 	c->ch.tr->complete(&c->ch, req);
