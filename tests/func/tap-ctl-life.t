@@ -10,6 +10,8 @@ is "nothing is listed on an idle host" "$(tap-ctl list)" ""
 pid=$(tap-ctl spawn)
 like "spawn prints the bare pid" "$pid" '^[0-9]+$'
 is "a tapdisk without disks is its pid" "$(tap-ctl list)" "pid=$pid"
+is "and has none of a type" "$(tap-ctl list -t aio)" ""
+is "nor of a name" "$(tap-ctl list -f "$dir/a.img")" ""
 is "allocate prints the marker" "$(tap-ctl allocate)" "$run/tapdisk/tapdisk-0"
 is "a minor without tapdisk is listed" "$(tap-ctl list)" "pid=$pid
 minor=0"

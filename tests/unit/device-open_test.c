@@ -147,6 +147,7 @@ static void a_disk_is_opened_when_the_guest_is_there(void **state)
 	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
 	put(host, "go");
 	until(at(host, 6));
+	assert_int_equal(host_back(host, DOM, DEV, "pid"), -1);
 	assert_int_equal(host_back(host, DOM, DEV, "minor"), -1);
 	assert_true(called(host, 3, ""));
 }

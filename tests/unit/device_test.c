@@ -285,6 +285,29 @@ static void an_older_tapdisk_is_not_given_a_read_only_disk(void **state)
 	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
 }
 
+static void an_older_tapdisk_is_not_given_a_ring_it_has_no_words_for(
+	void **state)
+{
+	struct host *host = *state;
+	char name[16], value[16];
+
+	stub_older(host_tapdisk(host, 0));
+	host_create(host, DOM, DEV, "w");
+	host_plug(host, DOM, DEV, 0);
+	host_set_front(host, DOM, DEV, "ring-page-order", "4");
+	for (unsigned i = 0; i < 16; i++) {
+		(void)snprintf(name, sizeof(name), "ring-ref%u", i);
+		(void)snprintf(value, sizeof(value), "%u", 100 + i);
+		host_set_front(host, DOM, DEV, name, value);
+	}
+	host_set_front(host, DOM, DEV, "event-channel", "20");
+	host_front(host, DOM, DEV, 3);
+	host_run(host);
+	assert_int_equal(back(host, "state"), 5);
+	assert_int_equal(host_error(host, DOM, DEV), EOPNOTSUPP);
+	assert_int_equal(stub_rings(host_tapdisk(host, 0)), 0);
+}
+
 static void removal_waits_for_the_guest(void **state)
 {
 	struct host *host = *state;
@@ -530,6 +553,7 @@ int main(void)
 		on_host(discard_is_offered_only_where_it_may),
 		on_host(an_older_tapdisk_gets_the_older_message),
 		on_host(an_older_tapdisk_is_not_given_a_read_only_disk),
+		on_host(an_older_tapdisk_is_not_given_a_ring_it_has_no_words_for),
 		on_host(removal_waits_for_the_guest),
 		on_host(closed_waits_for_what_is_in_flight),
 		on_host(a_frontend_that_vanished_is_closed),

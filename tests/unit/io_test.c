@@ -241,6 +241,20 @@ static void a_flush_is_answered(void **state)
 			 0);
 }
 
+/* /dev/null has nothing that could be made durable, and says so. */
+static void a_flush_is_the_files_to_answer(void **state)
+{
+	int fd = rig->fd;
+
+	(void)state;
+	rig->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	rig->req[0] = (struct req){ .op = REQ_FLUSH };
+	start(1);
+	assert_int_equal(rig->req[0].err, -EINVAL);
+	close(rig->fd);
+	rig->fd = fd;
+}
+
 static void what_is_zeroed_reads_as_zeroes(void **state)
 {
 	uint8_t byte[4];
@@ -375,6 +389,7 @@ static void what_the_kernel_has_no_room_for_waits(void **state)
 		EACH(engine, a_read_past_the_end_fails_alone),                 \
 		EACH(engine, a_bad_descriptor_is_an_error),                    \
 		EACH(engine, a_flush_is_answered),                             \
+		EACH(engine, a_flush_is_the_files_to_answer),                  \
 		EACH(engine, what_is_zeroed_reads_as_zeroes),                  \
 		EACH(engine, a_zero_past_the_end_makes_the_file_longer),       \
 		EACH(engine, extents_tell_holes)

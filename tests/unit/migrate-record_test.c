@@ -142,6 +142,9 @@ static void steps_without_what_they_need_are_refused(void **state)
 		"step kind=edit number=x domid=0 devid=0 part=0 path=/a",
 		"step kind=unlink number=0 domid=0 devid=0 part=0 path=/a",
 		"step kind=create number=0 domid=0 devid=0 part=0 path=/a",
+		"step kind=hot-swap number=0 domid=1 devid=2 part=0 new=b",
+		"step kind=hot-swap number=0 domid=1 devid=2 part=0 old=a",
+		"step kind=takeover number=0 domid=1 devid=2 part=0 old=a",
 	};
 
 	(void)state;

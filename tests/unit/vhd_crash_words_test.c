@@ -348,12 +348,45 @@ static void cut_data_is_all_there_or_none(void **state)
 					     .leaf = "b" });
 }
 
+/* One torn write in the primary, with the copy not yet there, were the end. */
+static void the_copy_is_on_the_disk_before_the_footer_changes(void **state)
+{
+	struct vhd_mem mem;
+	struct vhd_io *io;
+	struct vhd *vhd;
+	bool copied = false, synced = false;
+
+	(void)state;
+	vhd_mem_init(&mem);
+	one_image(&mem);
+	vhd = vhd_kit_open(&mem, "a", &io);
+	assert_non_null(vhd);
+	mem.record = true;
+	assert_int_equal(vhd_set_hidden(vhd, 1, NULL), 0);
+	for (unsigned i = 0; i < mem.n; i++) {
+		const struct vhd_mem_op *op = &mem.op[i];
+
+		if (op->what == MEM_SYNC) {
+			synced = copied;
+			continue;
+		}
+		assert_int_equal(op->what, MEM_WRITE);
+		assert_true(op->off == 0 || synced);
+		copied = true;
+	}
+	assert_true(synced);
+	vhd_kit_close(vhd, io);
+	vhd_mem_free(&mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cut_set_leaves_old_or_new),
 		cmocka_unit_test(a_cut_change_of_parent_leaves_one_of_the_two),
 		cmocka_unit_test(cut_data_is_all_there_or_none),
+		cmocka_unit_test(
+			the_copy_is_on_the_disk_before_the_footer_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

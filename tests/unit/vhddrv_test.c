@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -419,6 +421,30 @@ static void without_room_new_blocks_fail_and_others_do_not(void **state)
 	vhd_make_check("base.vhd");
 }
 
+/* Of eight places there is room for three. */
+static void the_last_room_is_used_block_by_block(void **state)
+{
+	struct rlimit all, few;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+	assert_int_equal(stat("base.vhd", &st), 0);
+	few = all;
+	few.rlim_cur = (rlim_t)st.st_size + 3 * (BLOCK + 8192);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	rig_must(rig_open(rig, "vhd:base.vhd"));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	for (int i = 0; i < 3; i++)
+		put(i * BLOCK, 4096, i + 1);
+	assert_true(rig_write(rig, 3 * BLOCK, buf, 512) < 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	for (int i = 0; i < 3; i++)
+		want(i * BLOCK, 4096, i + 1);
+	rig_must(rig_close(rig, false));
+	vhd_make_check("base.vhd");
+}
+
 /* Old writers of the format left out the footer's last byte. */
 static void a_footer_may_want_its_last_byte(void **state)
 {
@@ -494,6 +520,30 @@ static void encrypted_data_is_clear_to_its_key_alone(void **state)
 	assert_int_equal(open_keyed("vhd:clear.vhd", key), -EINVAL);
 }
 
+/* It has no hash of its own, and may not lie there in the clear for that. */
+static void a_child_without_a_hash_uses_its_parents_key(void **state)
+{
+	struct vbd_open args = { .spec = "vhd:child.vhd" };
+	uint8_t key[64];
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		key[i] = i;
+	vhd_make_child("child.vhd", "base.vhd");
+	vhd_make_encrypted("base.vhd", key, sizeof(key));
+	fd = open("base,aes-xts-plain,512.key", O_WRONLY | O_CREAT | O_CLOEXEC,
+		  0600);
+	assert_int_equal(write(fd, key, sizeof(key)), sizeof(key));
+	close(fd);
+	rig_must(keys_new_dirs(&args.keys, ".", NULL));
+	rig_must(rig_open_with(rig, &args));
+	put(0, 4096, 0x77);
+	want(0, 4096, 0x77);
+	rig_must(rig_close(rig, false));
+	assert_false(in_file("child.vhd", 0x77));
+}
+
 #define TEST(name)                                                             \
 	{                                                                      \
 #name, name, up, down, NULL                                    \
@@ -517,8 +567,10 @@ int main(void)
 		TEST(extents_are_told_through_the_chain),
 		TEST(a_close_waits_for_what_is_done_ahead),
 		TEST(without_room_new_blocks_fail_and_others_do_not),
+		TEST(the_last_room_is_used_block_by_block),
 		TEST(a_footer_may_want_its_last_byte),
 		TEST(encrypted_data_is_clear_to_its_key_alone),
+		TEST(a_child_without_a_hash_uses_its_parents_key),
 	};
 
 	vhd_make_quick();
