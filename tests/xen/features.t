@@ -14,7 +14,7 @@ frontend() {
 # try NAME MODULE-OPTIONS QUEUES ORDER SEGMENTS INDIRECT
 try() {
 	local name=$1 option
-	extra='' memory=512
+	extra='' memory=256
 	for option in $2; do
 		extra="$extra blkfront.$option"
 	done

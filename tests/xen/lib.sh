@@ -12,6 +12,9 @@ tmp=$(mktemp -d /tmp/t.XXXX)
 consoles=/var/log/xen/console
 base=/rig/base
 count=0
+declare -A ttys=()
+# Nothing ever comes from it: waiting there costs no process.
+exec {never}<> <(:)
 
 result() {
 	count=$((count + 1))
@@ -49,9 +52,10 @@ until_() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep "${poll:-0.1}"
+		nap "${poll:-0.1}"
 	done
 }
+nap() { read -r -t "$1" -u "$never" || :; }
 
 # --- guests ---------------------------------------------------------------
 
@@ -79,11 +83,11 @@ guest_config() {
 	cat <<-EOF
 		name="$name"
 		type="$type"
-		memory=${memory:-400}
+		memory=${memory:-192}
 		vcpus=${vcpus:-1}
 		kernel="/tmp/guest/vmlinux"
 		ramdisk="/tmp/guest/${initrd:-initrd}"
-		extra="console=hvc0 quiet rdinit=/init ${extra-}"
+		extra="console=hvc0 quiet $(cat /rig/share/kernel) rdinit=/init ${extra-}"
 		on_poweroff="destroy"
 		on_reboot="restart"
 		on_crash="destroy"
@@ -107,25 +111,47 @@ guest() {
 	kill -HUP "$(cat /run/xenconsoled.pid)"
 	guest_config "$@" >"$tmp/$1.cfg"
 	xl create "$tmp/$1.cfg" || return
-	until_ "${boot:-60}" guest_ready "$1" || { tail -n 5 "$consoles/guest-$1.log"; false; }
+	unset "ttys[$1]"
+	console "$1"
+	poll=0.3 until_ "${boot:-60}" guest_ready "$1" || { tail -n 5 "$consoles/guest-$1.log"; false; }
 }
 
-said() { grep -q "^>>$2 [0-9]* \.$" "$consoles/guest-$1.log"; }
+# console NAME: sets $tty; a guest that was started anew has another.
+console() {
+	tty=${ttys[$1]-}
+	[ -z "$tty" ] || [ ! -c "$tty" ] || return 0
+	tty=$(xenstore-read "/local/domain/$(xl domid "$1")/console/tty") &&
+		ttys[$1]=$tty
+}
+
+# answered NAME ID LINE: looks from that line on; sets $text and $status.
+answered() {
+	local lines line
+	mapfile -t -s "$3" lines <"$consoles/guest-$1.log"
+	text='' status=
+	for line in "${lines[@]}"; do
+		case $line in
+		"<<$2") text='' ;;
+		">>$2 "*" .") status=${line#* } status=${status% .}; return ;;
+		*) text+=$line$'\n' ;;
+		esac
+	done
+	return 1
+}
 
 # The answer is looked for by a number that is used once.
 in_guest() {
-	local log="$consoles/guest-$1.log" id=$BASHPID.$RANDOM tty text
-	set -- "$1" "${2//\\$'\n'/}"
-	tty=$(xenstore-read "/local/domain/$(xl domid "$1")/console/tty") ||
-		return
-	echo "$id $2" >"$tty"
+	local id=$BASHPID.$RANDOM tty text status lines
+	console "$1" || return
+	mapfile -t lines <"$consoles/guest-$1.log"
+	echo "$id ${2//\\$'\n'/}" >"$tty"
 	# Looking for the answer takes time that a measurement counts.
-	[ -z "${poll-}" ] || sleep "$poll"
-	until_ "${patience:-60}" said "$1" "$id" ||
+	[ -z "${poll-}" ] || nap "$poll"
+	until_ "${patience:-60}" answered "$1" "$id" "${#lines[@]}" ||
 		{ echo "no answer from $1 to: $2"; return 1; }
-	text=$(sed -n "/^<<$id\$/,/^>>$id /p" "$log" | sed '1d;$d')
+	while [[ $text == *$'\n' ]]; do text=${text%$'\n'}; done
 	[ -z "$text" ] || echo "$text"
-	return "$(sed -n "s/^>>$id \([0-9]*\) .*/\1/p" "$log")"
+	return "$status"
 }
 
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
@@ -151,7 +177,7 @@ fio_in() {
 	shift 2
 	patience=120 in_guest "$name" "fio --name=v --filename=$device --bs=4k \
 --rw=randwrite --iodepth=32 --ioengine=libaio --direct=1 \
---verify=crc32c --size=16m $*"
+--verify=crc32c --size=8m $*"
 }
 
 # busy NAME DEVICE [OPTION]: write it and verify it, again and again, until "quiet".
