@@ -112,6 +112,27 @@ struct run {
 	uint64_t len; /* bytes that are wanted */
 };
 
+/* Sectors of a run: what the processor's cache holds between two copies. */
+#define PIECE 512u
+
+static int move_piece(struct vhd_source *from, struct vhd_io *to,
+		      const struct run *r, uint32_t at, void *buf,
+		      struct err *err)
+{
+	uint32_t n = r->count - at < PIECE ? r->count - at : PIECE;
+	uint64_t off = (uint64_t)at * VHD_SECTOR;
+	uint64_t len = r->len - off;
+	int rc = from->read(from, r->sector + at, n, buf, err);
+
+	if (rc)
+		return rc;
+	if (len > (uint64_t)n * VHD_SECTOR)
+		len = (uint64_t)n * VHD_SECTOR;
+	rc = to->pwrite(to, buf, (size_t)len, r->off + off);
+	return rc ? err_set(err, rc, "error writing data: %s", strerror(-rc))
+		  : 0;
+}
+
 static int move_run(struct vhd_merge *m, struct vhd_io *to, const struct run *r,
 		    void *buf, struct err *err)
 {
@@ -120,15 +141,16 @@ static int move_run(struct vhd_merge *m, struct vhd_io *to, const struct run *r,
 
 	if (from->copy && r->len == (uint64_t)r->count * VHD_SECTOR)
 		rc = from->copy(from, r->sector, r->count, to, r->off);
-	if (rc == -EOPNOTSUPP) {
-		rc = from->read(from, r->sector, r->count, buf, err);
+	if (rc && rc != -EOPNOTSUPP)
+		return err_set(err, rc, "error writing data: %s",
+			       strerror(-rc));
+	for (uint32_t at = rc ? 0 : r->count; at < r->count; at += PIECE) {
+		rc = move_piece(from, to, r, at, buf, err);
 		if (rc)
 			return rc;
-		rc = to->pwrite(to, buf, (size_t)r->len, r->off);
 	}
 	m->merged += r->count;
-	return rc ? err_set(err, rc, "error writing data: %s", strerror(-rc))
-		  : 0;
+	return 0;
 }
 
 static int write_runs(struct merging *g, const struct entry *e)

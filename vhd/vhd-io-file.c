@@ -22,11 +22,16 @@
 #include "vhd/names.h"
 #include "vhd/vhd.h"
 
+/* From this many bytes at once on, the disk is set to work right away. */
+#define LARGE (256u << 10)
+#define NEAR  65536u
+
 struct io_file {
 	struct vhd_io io;
 	int fd;
-	bool cannot; /* clone: the file system said so */
-	bool remote; /* its server can copy */
+	uint64_t read_to; /* where the last large read ended */
+	bool cannot;      /* clone: the file system said so */
+	bool remote;      /* its server can copy */
 };
 
 static int fd_of(struct vhd_io *io)
@@ -34,8 +39,22 @@ static int fd_of(struct vhd_io *io)
 	return ((struct io_file *)io)->fd;
 }
 
+/* While this is dealt with, what comes behind it is read. */
+static void read_ahead(struct vhd_io *io, size_t len, uint64_t off)
+{
+	struct io_file *f = (struct io_file *)io;
+	uint64_t was = f->read_to;
+
+	f->read_to = off + len;
+	if (off >= was && off - was <= NEAR)
+		(void)posix_fadvise(f->fd, (off_t)f->read_to, (off_t)len,
+				    POSIX_FADV_WILLNEED); /* or not */
+}
+
 static int file_pread(struct vhd_io *io, void *buf, size_t len, uint64_t off)
 {
+	if (len >= LARGE)
+		read_ahead(io, len, off);
 	while (len) {
 		ssize_t n = pread(fd_of(io), buf, len, (off_t)off);
 
@@ -53,6 +72,8 @@ static int file_pread(struct vhd_io *io, void *buf, size_t len, uint64_t off)
 static int file_pwrite(struct vhd_io *io, const void *buf, size_t len,
 		       uint64_t off)
 {
+	const uint64_t start = off;
+
 	while (len) {
 		ssize_t n = pwrite(fd_of(io), buf, len, (off_t)off);
 
@@ -64,6 +85,11 @@ static int file_pwrite(struct vhd_io *io, const void *buf, size_t len,
 		off += (uint64_t)n;
 		len -= (size_t)n;
 	}
+	/* A hint: the disk need not wait for the sync. */
+	if (off - start >= LARGE)
+		(void)sync_file_range(fd_of(io), (off_t)start,
+				      (off_t)(off - start),
+				      SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
 
