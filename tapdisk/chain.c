@@ -54,6 +54,11 @@ struct chain {
 	struct image *img;               /* being opened or closed */
 	int ret;                         /* of its open() */
 	char *spec;
+	char *parent_spec; /* instead of the leaf's own */
+	char *second_spec;
+	bool standby;
+	bool at_second; /* the group is the second image */
+	struct image *second;
 	struct deferred later;
 
 	/* Closing. */
@@ -211,7 +216,15 @@ static void close_end(struct chain *c)
 		c->closed(c->closed_arg);
 	forget_layers(c);
 	free(c->spec);
+	free(c->parent_spec);
+	free(c->second_spec);
 	free(c);
+}
+
+/* Behind which are all the others. */
+static struct image *head(const struct chain *c, struct image *top)
+{
+	return c->standby && c->second ? c->second : top;
 }
 
 static void close_next(struct chain *c)
@@ -246,7 +259,7 @@ void chain_close(struct image *top, struct work *work, void (*done)(void *arg),
 	assert(c->work == work);
 	c->closed = done;
 	c->closed_arg = arg;
-	doom(c, top);
+	doom(c, head(c, top));
 	c->later.run = close_deferred;
 	loop_defer(c->loop, &c->later);
 }
@@ -259,7 +272,7 @@ static void open_next(struct chain *c);
 static void give_up(struct chain *c)
 {
 	doom(c, c->below);
-	doom(c, c->top);
+	doom(c, head(c, c->top));
 	close_next(c);
 }
 
@@ -307,7 +320,8 @@ static void begin_group(struct chain *c, const char *spec)
 	if (!err && ++c->groups > GROUPS_MAX)
 		err = err_set(&c->err, -ELOOP, "more than %d images deep",
 			      GROUPS_MAX);
-	if (!err && c->child && loops(c->top, &c->layers[c->left - 1]))
+	if (!err && (c->child || c->at_second) &&
+	    loops(c->top, &c->layers[c->left - 1]))
 		err = err_set(&c->err, -ELOOP, "the chain leads back to it");
 	if (err) {
 		(void)err_wrap(&c->err, "%s", spec);
@@ -326,6 +340,13 @@ static bool ready(struct chain *c, struct image *img)
 	return true;
 }
 
+static void begin_second(struct chain *c, struct image *child)
+{
+	c->child = child;
+	c->at_second = true;
+	begin_group(c, c->second_spec);
+}
+
 static void open_end(struct chain *c)
 {
 	c->child = orphan(c->top);
@@ -333,7 +354,11 @@ static void open_end(struct chain *c)
 		begin_group(c, image_box(c->child)->parent_spec);
 		return;
 	}
-	if (!ready(c, c->top)) {
+	if (c->second_spec && !c->second) {
+		begin_second(c, NULL);
+		return;
+	}
+	if (!ready(c, head(c, c->top))) {
 		give_up(c);
 		return;
 	}
@@ -343,9 +368,87 @@ static void open_end(struct chain *c)
 	c->opened = NULL;
 }
 
+/* Behind the leaf, and with its parent; or in front of all there is. */
+static int place_second(struct chain *c, struct image *second)
+{
+	struct image_box *box = image_box(second);
+	struct image_box *leaf = image_box(c->top);
+	char *spec = box->parent_spec;
+	int err;
+
+	if (!spec)
+		return err_set(&c->err, -EINVAL, "it has no parent");
+	if (second->info.size != c->top->info.size)
+		return err_set(&c->err, -EINVAL, "%llu bytes, not %llu",
+			       (unsigned long long)second->info.size,
+			       (unsigned long long)c->top->info.size);
+	box->parent_known = false;
+	if (c->standby) {
+		err = image_join(second, c->top, &c->err);
+	} else {
+		box->parent_spec = leaf->parent_spec;
+		box->parent_known = leaf->parent_known;
+		memcpy(box->parent_id, leaf->parent_id, sizeof(box->parent_id));
+		leaf->parent_spec = spec; /* is never opened */
+		leaf->parent_known = false;
+		err = image_join(c->top, second, &c->err);
+	}
+	if (!err)
+		c->second = second;
+	return err;
+}
+
+static void second_done(struct chain *c)
+{
+	struct image *img = c->below;
+
+	c->at_second = false;
+	if (place_second(c, img)) {
+		(void)err_wrap(&c->err, "%s:%s", img->drv->name, img->name);
+		give_up(c);
+		return;
+	}
+	c->below = NULL;
+	open_end(c);
+}
+
+/* The leaf is there, and what was asked for beside it is to be done. */
+static void leaf_done(struct chain *c)
+{
+	struct image *leaf = c->top;
+
+	if (!c->parent_spec && !c->second_spec) {
+		open_end(c);
+	} else if (!image_box(leaf)->parent_spec) {
+		(void)err_set(&c->err, -EINVAL,
+			      "%s:%s: it has no parent, which -2 and -e need",
+			      leaf->drv->name, leaf->name); /* told */
+		give_up(c);
+	} else if (c->parent_spec &&
+		   image_set_parent(leaf, c->parent_spec, NULL)) {
+		(void)err_set(&c->err, -ENOMEM, "no memory"); /* told */
+		give_up(c);
+	} else if (c->second_spec && !c->standby) {
+		begin_second(c, leaf);
+	} else {
+		open_end(c);
+	}
+}
+
 static void group_done(struct chain *c)
 {
 	struct image *img = c->below;
+
+	if (c->at_second) {
+		second_done(c);
+		return;
+	}
+	if (!c->child) {
+		c->top = img;
+		c->below = NULL;
+		leaf_done(c);
+		return;
+	}
 
 	if (c->child && image_join(c->child, img, &c->err)) {
 		(void)err_wrap(&c->err, "%s:%s", c->child->drv->name,
@@ -353,8 +456,6 @@ static void group_done(struct chain *c)
 		give_up(c);
 		return;
 	}
-	if (!c->child)
-		c->top = img;
 	c->below = NULL;
 	open_end(c);
 }
@@ -408,7 +509,7 @@ static void open_next(struct chain *c)
 	img->keys = c->keys;
 	image_box(img)->passed = c->passed;
 	img->file = c->below;
-	img->readonly = c->child ? true : c->readonly;
+	img->readonly = c->child && !c->at_second ? true : c->readonly;
 	img->cached = c->cached;
 	img->grows = layer->grows;
 	img->depth = c->depth;
@@ -425,19 +526,38 @@ static void begin(struct deferred *d)
 	begin_group(c, c->spec);
 }
 
+struct image *chain_second(const struct image *top)
+{
+	return image_box(top)->chain->second;
+}
+
+static bool copy(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return *to || !from;
+}
+
 int chain_open(const struct chain_args *args,
 	       void (*done)(void *arg, struct image *top,
 			    const struct err *err),
 	       void *arg)
 {
 	struct chain *c = calloc(1, sizeof(*c));
+	bool ok = false;
 
 	if (c)
-		c->spec = strdup(args->spec);
-	if (!c || !c->spec) {
+		ok = copy(&c->spec, args->spec) &&
+		     copy(&c->parent_spec, args->parent) &&
+		     copy(&c->second_spec, args->second);
+	if (!ok) {
+		if (c) {
+			free(c->spec);
+			free(c->parent_spec);
+		}
 		free(c);
 		return -ENOMEM;
 	}
+	c->standby = args->standby;
 	c->loop = args->loop;
 	c->io = args->io;
 	c->work = args->work;

@@ -27,6 +27,18 @@ struct chain_args {
 	struct passed *passed; /* or NULL */
 	const struct keys *keys;
 	const char *spec;
+
+	/*
+	 * Of the image that spec names, which must be a format that has a
+	 * parent: another parent than it says, or NULL; and a second image
+	 * that is as large and has a parent too, or NULL. That is opened
+	 * behind it, before its parent (which what the second says of its own
+	 * is forgotten for), or, for standby, in front of it.
+	 */
+	const char *parent;
+	const char *second;
+	bool standby;
+
 	bool readonly;
 	bool cached;
 	unsigned depth;
@@ -42,6 +54,9 @@ int chain_open(const struct chain_args *args,
 	       void (*done)(void *arg, struct image *top,
 			    const struct err *err),
 	       void *arg);
+
+/* The second image of a chain by its top, or NULL. */
+struct image *chain_second(const struct image *top);
 
 /* No request may be in flight. */
 void chain_close(struct image *top, struct work *work, void (*done)(void *arg),

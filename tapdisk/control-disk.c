@@ -115,8 +115,6 @@ static int refuse_flags(struct control_op *op)
 		{ WIRE_ADD_CACHE, "a block cache" },
 		{ WIRE_VHD_INDEX, "an index of VHDs" },
 		{ WIRE_ADD_LCACHE, "a cache in the leaf (-r)" },
-		{ WIRE_REUSE_PRT, "another tapdisk's parent (-e)" },
-		{ WIRE_STANDBY, "a standby image (-s)" },
 	};
 	uint32_t flags = op->msg.u.params.flags;
 
@@ -126,24 +124,6 @@ static int refuse_flags(struct control_op *op)
 				       "%s is not served in this version",
 				       none[i].what);
 	}
-	return 0;
-}
-
-/* The mirror that is asked for, NULL for none. */
-static int pick_mirror(struct control_op *op, const char **out)
-{
-	const char *spec = op->msg.u.params.secondary;
-
-	*out = NULL;
-	if (!(op->msg.u.params.flags & WIRE_SECONDARY) ||
-	    !strcmp(spec, "null") || !strcmp(spec, "null:"))
-		return 0;
-	if (strncmp(spec, "nbd:", 4) != 0 || !spec[4])
-		return err_set(&op->err, -EOPNOTSUPP,
-			       "%s: a secondary image (-2) is not served in "
-			       "this version, but for nbd:",
-			       spec);
-	*out = spec;
 	return 0;
 }
 
@@ -260,7 +240,7 @@ void control_open(struct control_op *op)
 	else
 		rc = refuse_flags(op);
 	if (!rc)
-		rc = pick_mirror(op, &args.mirror);
+		rc = control_extra_open(op, &args);
 	if (!rc)
 		rc = add_log(op, &args.spec, &logged);
 	if (!rc)
@@ -316,7 +296,7 @@ static void resumed(struct vbd_call *call, const struct err *err)
 
 void control_resume(struct control_op *op)
 {
-	const char *spec = op->msg.u.params.path, *mirror;
+	const char *spec = op->msg.u.params.path, *plain;
 	char *logged = NULL;
 	int rc;
 
@@ -333,14 +313,12 @@ void control_resume(struct control_op *op)
 	 */
 	if (!rc && !*spec)
 		spec = control_spec(op->disk);
+	plain = spec;
 	if (!rc)
 		rc = add_log(op, &spec, &logged);
+	/* The last that can fail: then nothing was asked for. */
 	if (!rc)
-		rc = pick_mirror(op, &mirror);
-	/* Without a word of it, it stays as it is. */
-	if (!rc && op->msg.u.params.flags & WIRE_SECONDARY &&
-	    vbd_set_mirror(op->disk->vbd, mirror))
-		rc = err_set(&op->err, -ENOMEM, "no memory for a mirror");
+		rc = control_extra_resume(op, plain);
 	if (rc < 0) {
 		control_fail(op, &op->err);
 	} else {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/client.h"
 #include "control/wire.h"
 #include "lib/err.h"
 #include "lib/list.h"
@@ -37,6 +38,9 @@ struct control_disk {
 	struct list rings; /* struct control_ring */
 	bool resume_failed;
 	bool closed; /* it was open before */
+	bool has_parent;
+	unsigned parent_minor; /* -e */
+	char parent[TAPCTL_PATH + 8];
 };
 
 /* A guest's queue, as it was asked for. */
@@ -107,6 +111,13 @@ void control_resume(struct control_op *op);
 void control_close(struct control_op *op);
 void control_detach(struct control_op *op);
 void control_forget(struct control_disk *disk);
+
+/*
+ * control-extra.c: what is asked for beside the image goes into args, or, of
+ * a resume of spec, to the vbd. Strings are the message's and the disk's.
+ */
+int control_extra_open(struct control_op *op, struct vbd_open *args);
+int control_extra_resume(struct control_op *op, const char *spec);
 
 /* control-ring.c: CONNECT, CONNECT_QUEUE, DISCONNECT. */
 void control_connect(struct control_op *op);

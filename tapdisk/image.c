@@ -365,7 +365,8 @@ static void count(struct image *img, struct req *req)
 
 	req->counters = &img->counters;
 	req->counters->hits[way] += sectors;
-	if (child && child->counters.hits[way] >= sectors)
+	/* A copy of a write was never its child's. */
+	if (child && !way && child->counters.hits[way] >= sectors)
 		child->counters.hits[way] -= sectors;
 }
 

@@ -130,6 +130,11 @@ void mirror_open(struct mirror *m, const struct image_info *like,
 	chain_opened(m, NULL, &err);
 }
 
+void mirror_attach(struct mirror *m, struct image *img)
+{
+	m->top = img;
+}
+
 static void chain_gone(void *arg)
 {
 	struct mirror *m = arg;

@@ -8,7 +8,8 @@
  * it, and mirror_failed() says so, since from then on it is no copy.
  *
  * It is an NBD server, mostly another host's, and so stays connected while
- * the disk is paused: nobody else reads or changes it as a file.
+ * the disk is paused: nobody else reads or changes it as a file.  Or it is the
+ * second image of the disk's own chain (vbd-second.c).
  */
 #ifndef TAPDISK_MIRROR_H
 #define TAPDISK_MIRROR_H
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 
 struct err;
+struct image;
 struct image_info;
 struct mirror;
 struct req;
@@ -31,6 +33,13 @@ int mirror_new(struct mirror **out, const struct vbd_env *env, unsigned minor,
  */
 void mirror_open(struct mirror *m, const struct image_info *like,
 		 void (*done)(void *arg, const struct err *err), void *arg);
+
+/*
+ * Instead of opening one: what it writes to is an image of somebody else's,
+ * who takes it away again (NULL) before it is closed. Whether the mirror has
+ * failed stays.
+ */
+void mirror_attach(struct mirror *m, struct image *img);
 
 /* Disconnect and free it; nothing is in flight. done(arg), perhaps at once. */
 void mirror_close(struct mirror *m, void (*done)(void *arg), void *arg);

@@ -181,7 +181,7 @@ void stats_add(struct json *json, struct vbd *vbd)
 		add_image(json, img, vbd);
 	json_end(json);
 	add_rings(json, "xenbus", vbd, true);
-	json_uint(json, "FIXME_enospc_redirect_count", 0);
+	json_uint(json, "FIXME_enospc_redirect_count", vbd_redirected(vbd));
 	json_uint(json, "nbd_mirror_failed", vbd_mirror_failed(vbd));
 	json_uint(json, "reqs_outstanding", vbd_outstanding(vbd));
 	json_string(json, "read_caching",

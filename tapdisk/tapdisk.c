@@ -247,6 +247,7 @@ static int start(struct process *p, struct err *err)
 	int rc;
 
 	p->env.in_flight = p->opt.in_flight;
+	p->env.dir = p->opt.dir;
 	rc = loop_new(&p->env.loop, err);
 	if (!rc)
 		rc = watch_signals(p, err);

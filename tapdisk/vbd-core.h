@@ -38,6 +38,13 @@ struct vbd {
 	bool change_mirror;    /* at the end of this open or resume */
 	char *next_mirror;     /* to this one, or NULL: none */
 
+	char *parent_spec; /* what the leaf does not say, or NULL */
+	char *second_spec; /* of a second image, or NULL */
+	bool standby;
+	bool moved;           /* to it */
+	struct image *second; /* while there is top */
+	uint64_t redirected;
+
 	struct vbd_call *call; /* open, pause or resume */
 	struct list closing;   /* calls to close */
 	bool abandoned;        /* the open failed; its channels are closed */
@@ -71,6 +78,19 @@ void vbd_late_fired(struct timer *t);
 
 /* Give kept requests to the images, or answer them if there will be none. */
 void vbd_send_kept(struct vbd *vbd);
+
+/* vbd-second.c: the chain is open, and is going to be closed. */
+void vbd_find_second(struct vbd *vbd);
+void vbd_lose_second(struct vbd *vbd);
+
+/* Which of the two a request goes to. */
+struct image *vbd_target(const struct vbd *vbd, const struct req *req);
+
+/* What it came back with is not its end: it is to be sent again. */
+bool vbd_goes_on(struct vbd *vbd, struct req *req);
+
+/* No disk of this minor has moved. */
+void vbd_lower_flag(struct vbd *vbd);
 
 /* What waited for the disk to run had no chance to be in time. */
 void vbd_renew_time(struct vbd *vbd);

@@ -79,6 +79,11 @@ static void served(struct req *req)
 	if (--vr->parts)
 		return;
 	vbd->in_flight--;
+	if (vbd_goes_on(vbd, req)) {
+		list_add_head(&vbd->kept, &req->answer.link);
+		vbd_move_on(vbd);
+		return;
+	}
 	if (!req->err || !worth_a_retry(vbd, req, vr)) {
 		answered(req);
 		return;
@@ -96,14 +101,15 @@ static void send(struct vbd *vbd, struct req *req)
 
 	vbd->in_flight++;
 	vr->parts = 1;
+	vr->to = vbd_target(vbd, req);
 	req->done = served;
 	if (vbd->write_through && (req->op == REQ_WRITE || req->op == REQ_ZERO))
 		req->flags |= REQ_FUA;
-	if (mirror_takes(vbd->mirror, req)) {
+	if (!(vbd->moved && !vbd->standby) && mirror_takes(vbd->mirror, req)) {
 		vr->parts++;
 		mirror_submit(vbd->mirror, req, served);
 	}
-	image_submit(vbd->top, req);
+	image_submit(vr->to, req);
 }
 
 /* As many of those kept as the images may have, or all of them -EIO. */
@@ -138,6 +144,7 @@ void vbd_submit(struct vbd *vbd, struct req *req)
 	vr->start_ns = loop_now_ns(vbd->env.loop);
 	vr->due_ns = vr->start_ns + vbd->timeout_ns;
 	vr->late = false;
+	vr->half = false;
 	list_add_tail(&vbd->live, &vr->live);
 	if (!list_linked(&vbd->late_timer.link))
 		loop_timer(vbd->env.loop, &vbd->late_timer, vbd->timeout_ns);

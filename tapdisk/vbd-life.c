@@ -109,6 +109,11 @@ static void closed(struct vbd *vbd)
 
 	enter(vbd, VBD_CLOSED);
 	forget_mirror(vbd);
+	free(vbd->parent_spec);
+	free(vbd->second_spec);
+	vbd->parent_spec = vbd->second_spec = NULL;
+	vbd->standby = vbd->moved = false;
+	vbd->redirected = 0;
 	keys_free(vbd->keys);
 	vbd->keys = NULL;
 	free(vbd->spec);
@@ -143,6 +148,7 @@ static void drop_chain(struct vbd *vbd)
 {
 	struct image *top = vbd->top;
 
+	vbd_lose_second(vbd);
 	vbd->top = NULL;
 	vbd->busy = true;
 	chain_close(top, vbd->env.work, chain_gone, vbd);
@@ -207,7 +213,9 @@ static void run(struct vbd *vbd)
 	vbd->info = top->info;
 	vbd->known = true;
 	forget_mirror(vbd);
+	vbd_find_second(vbd);
 	image_write_through(top, vbd->write_through);
+	image_write_through(vbd->second, vbd->write_through);
 	enter(vbd, VBD_RUNNING);
 	log_info("vbd %u: %s: %llu sectors of %u, %u images%s%s%s", vbd->minor,
 		 vbd->spec,
@@ -314,6 +322,9 @@ static void begin_open(struct vbd *vbd)
 		.passed = vbd->env.passed,
 		.keys = vbd->keys,
 		.spec = vbd->next_spec ? vbd->next_spec : vbd->spec,
+		.parent = vbd->parent_spec,
+		.second = vbd->second_spec,
+		.standby = vbd->standby,
 		.readonly = vbd->readonly,
 		.cached = vbd->cached,
 		.depth = VBD_DEPTH,
@@ -345,31 +356,50 @@ static bool may(struct vbd *vbd, struct vbd_call *call, enum vbd_state in)
 	return false;
 }
 
+static bool copy(char **to, const char *from)
+{
+	free(*to);
+	*to = from ? strdup(from) : NULL;
+	return *to || !from;
+}
+
+static int copy_names(struct vbd *vbd, const struct vbd_open *args)
+{
+	bool copied = args->second && !args->standby;
+
+	if (copy(&vbd->spec, args->spec) &&
+	    copy(&vbd->parent_spec, args->parent) &&
+	    copy(&vbd->second_spec, args->second) &&
+	    copy(&vbd->next_mirror, args->mirror) &&
+	    (!copied ||
+	     !mirror_new(&vbd->mirror, &vbd->env, vbd->minor, args->second))) {
+		vbd->standby = args->standby;
+		vbd->change_mirror = args->mirror != NULL;
+		return 0;
+	}
+	free(vbd->spec);
+	free(vbd->parent_spec);
+	free(vbd->second_spec);
+	vbd->spec = vbd->parent_spec = vbd->second_spec = NULL;
+	forget_mirror(vbd);
+	return -ENOMEM;
+}
+
 void vbd_open(struct vbd *vbd, const struct vbd_open *args,
 	      struct vbd_call *call)
 {
 	unsigned timeout = args->timeout_s ? args->timeout_s : TIMEOUT_S;
-	char *spec, *mirror = NULL;
 
 	if (!may(vbd, call, VBD_CLOSED)) {
 		keys_free(args->keys);
 		return;
 	}
-	spec = strdup(args->spec);
-	if (args->mirror)
-		mirror = strdup(args->mirror);
-	if (!spec || (args->mirror && !mirror)) {
-		free(spec);
-		free(mirror);
+	if (copy_names(vbd, args)) {
 		keys_free(args->keys);
 		refuse(vbd, call, -ENOMEM, "no memory");
 		return;
 	}
-	if (args->mirror) {
-		vbd->change_mirror = true;
-		vbd->next_mirror = mirror;
-	}
-	vbd->spec = spec;
+	vbd_lower_flag(vbd);
 	vbd->keys = args->keys;
 	vbd->readonly = args->readonly;
 	vbd->cached = args->cached;
@@ -446,6 +476,7 @@ static void set_write_through(struct vbd *vbd)
 	}
 	vbd->write_through = on;
 	image_write_through(vbd->top, on);
+	image_write_through(vbd->second, on);
 }
 
 bool vbd_accepts(const struct vbd *vbd)
@@ -469,6 +500,13 @@ void vbd_leave(struct vbd *vbd, struct channel *ch)
 	list_del(&ch->vbd_link);
 	set_write_through(vbd);
 	vbd_move_on(vbd);
+}
+
+int vbd_set_parent(struct vbd *vbd, const char *spec)
+{
+	if (vbd->state != VBD_PAUSED || vbd_is_closing(vbd))
+		return -EINVAL;
+	return copy(&vbd->parent_spec, spec) ? 0 : -ENOMEM;
 }
 
 int vbd_set_mirror(struct vbd *vbd, const char *spec)

@@ -38,12 +38,32 @@ const struct vbd_env *vbd_env(const struct vbd *vbd)
 
 const struct image *vbd_image(const struct vbd *vbd)
 {
-	return vbd->top;
+	return vbd->moved && vbd->second ? vbd->second : vbd->top;
 }
 
 const struct image_info *vbd_info(const struct vbd *vbd)
 {
 	return vbd->known ? &vbd->info : NULL;
+}
+
+const char *vbd_second(const struct vbd *vbd)
+{
+	return vbd->second_spec;
+}
+
+bool vbd_is_standby(const struct vbd *vbd)
+{
+	return vbd->standby;
+}
+
+bool vbd_moved(const struct vbd *vbd)
+{
+	return vbd->moved;
+}
+
+uint64_t vbd_redirected(const struct vbd *vbd)
+{
+	return vbd->redirected;
 }
 
 bool vbd_mirror_failed(const struct vbd *vbd)

@@ -76,12 +76,18 @@ struct vbd_env {
 	struct io *io;
 	struct work *work;
 	struct passed *passed; /* NULL: nothing is passed in */
+	const char *dir;       /* the control directory; NULL: no flags */
 	uint64_t in_flight; /* most bytes in flight per disk; a power of two */
 };
 
 struct vbd_open {
 	const char *spec;   /* "vhd:/disks/a.vhd"; copied */
 	const char *mirror; /* "nbd:..." (mirror.h); copied; NULL: none */
+
+	/* As in chain.h, copied; not both a mirror and a second image. */
+	const char *parent;
+	const char *second;
+	bool standby;
 	bool readonly;
 	bool cached;
 	unsigned timeout_s; /* of a request; 0: 120 s */
@@ -136,6 +142,20 @@ void vbd_close(struct vbd *vbd, bool force, struct vbd_call *call);
  */
 int vbd_set_mirror(struct vbd *vbd, const char *spec);
 
+/*
+ * For the next resume of a disk that was opened with another parent: where
+ * that is now. -ENOMEM, -EINVAL if it is not PAUSED.
+ */
+int vbd_set_parent(struct vbd *vbd, const char *spec);
+
+/* The second image it was opened with; whether it has moved there. */
+const char *vbd_second(const struct vbd *vbd);
+bool vbd_moved(const struct vbd *vbd);
+bool vbd_is_standby(const struct vbd *vbd);
+
+/* Sectors that a standby was given. */
+uint64_t vbd_redirected(const struct vbd *vbd);
+
 /* A mirror there is or was is no copy of the disk. */
 bool vbd_mirror_failed(const struct vbd *vbd);
 
@@ -180,6 +200,8 @@ struct vbd_req {
 	uint64_t due_ns;
 	bool late;
 	unsigned parts; /* of the images and the mirror: have it */
+	bool half;      /* a flush: the leaf is done with it */
+	struct image *to;
 	void (*answer)(struct req *req);
 };
 

@@ -39,15 +39,22 @@ is "a failed open leaves no trace" "$(tap-ctl list -p "$other")" \
 long=$(printf '%0300d' 0)
 fails_with 36 "a name that does not fit is not cut" \
 	tap-ctl open -p "$other" -m 1 -a "aio:$long"
-for o in "-r" "-e 0" "-2 aio:/x" "-s"; do
-	# shellcheck disable=SC2086
-	fails_with 95 "open $o is refused" \
-		tap-ctl open -p "$other" -m 1 -a "$a" $o
-	# shellcheck disable=SC2086
-	like "and says what is not served" \
-		"$(tap-ctl open -p "$other" -m 1 -a "$a" $o 2>&1)" \
-		"\\(${o%% *}\\) is not served in this version"
-done
+truncate -s 1M "$dir/free.img"
+refused() {
+	fails_with "$1" "open $2 is refused" \
+		eval "tap-ctl open -p '$other' -m 1 -a aio:$dir/free.img $2"
+	has "and says why" \
+		"$(eval "tap-ctl open -p '$other' -m 1 -a aio:$dir/free.img $2" 2>&1)" "$3"
+}
+refused 95 "-r" "(-r) is not served in this version"
+refused 2 "-e 7" "minor 7: 0 tapdisks serve it (-e)"
+refused 22 "-e 1" "minor 1: it cannot be its own parent (-e)"
+refused 22 "-2 aio:/x" "it has no parent, which -2 and -e need"
+refused 22 "-2 aio" "'aio': no secondary image"
+refused 22 "-s" "a standby (-s) of what? -2 names it"
+refused 22 "-s -2 null" "a standby (-s) of what? -2 names it"
+refused 95 "-s -2 nbd:/x" "as a standby (-s), if it is an NBD server"
+refused 95 "-C '$dir/log' -2 vhd:/x" "together with a change log, but for nbd:"
 has "the tapdisk's sentence comes first" "$(
 	tap-ctl open -p "$other" -m 1 -a nonsense:/x 2>&1 | head -1)" nonsense
 is "the words of the errno come last" "$(

@@ -9,6 +9,11 @@ bits() { cbt-util get -n "$1" -b | od -An -v -tx1 | tr -d ' \n'; }
 client() { qemu-io -f raw -c "$1" \
 	"nbd+unix:///?socket=$BLKTAP_CONTROL_DIR/nbd$pid.$minor"; }
 
+again() {
+	tap-ctl pause -p "$pid" -m "$minor" &&
+		tap-ctl unpause -p "$pid" -m "$minor" "$@"
+}
+
 vhd-util create -n a.vhd -s 2
 cbt-util create -n log -s 2097152
 cbt-util set -n log -f 1
@@ -32,12 +37,10 @@ stats=$(tap-ctl stats -p "$pid" -m "$minor")
 has "statistics name the image" "$stats" "{ \"name\": \"vhd:$dir/a.vhd\", "
 has "and know the log by its old number" "$stats" \
 	"\"type\": 9, \"name\": \"log\""
-ok "pause, and unpause without a log" eval \
-	'tap-ctl pause -p $pid -m $minor && tap-ctl unpause -p $pid -m $minor'
+ok "pause, and unpause without a log" again
 ok "a client writes" client "write -P 3 262144 512"
 is "and nobody notes it" "$(bits log)" 0d000380
-ok "pause, and unpause with it" eval 'tap-ctl pause -p $pid -m $minor &&
-	tap-ctl unpause -p $pid -m $minor -c "$dir/log"'
+ok "pause, and unpause with it" again -c "$dir/log"
 
 # Another log with another leaf, as at a snapshot.
 cbt-util create -n next -s 2097152

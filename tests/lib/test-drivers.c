@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "tapdisk/driver.h"
+#include "tests/lib/full.h"
 #include "tests/lib/hold.h"
 #include "tests/lib/layer.h"
 #include "tests/lib/store.h"
@@ -19,8 +20,9 @@ extern const struct driver raw_driver;
 extern const struct driver vhd_driver;
 
 const struct driver *const drivers[] = {
-	&cbt_driver, &fault_driver, &null_driver,  &ram_driver,   &raw_driver,
-	&vhd_driver, &hold_driver,  &layer_driver, &store_driver, NULL,
+	&cbt_driver,   &fault_driver, &full_driver, &null_driver,
+	&ram_driver,   &raw_driver,   &vhd_driver,  &hold_driver,
+	&layer_driver, &store_driver, NULL,
 };
 
 const struct driver_alias driver_aliases[] = {
