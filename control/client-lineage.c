@@ -11,7 +11,7 @@
  *	PID (3)		the same in all of them; its answer shows the size
  *	LIST (19)	of 280 bytes: Xen 4.0 has no such number
  *	28		of 536 bytes: to the first blktap3 it is to disconnect
- *			a ring, of a domain that there cannot be
+ *			a ring, of a device that there cannot be
  *			(ENODEV); the others have no such number (EINVAL)
  *	28		of 544 bytes: DISK_INFO, which XenServer 6 lacks; of a
  *			disk that is not there the others say ENODEV
@@ -29,8 +29,9 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 
-#define NOBODY   0xfffeu /* a minor that there is not */
-#define QUIET_MS 200     /* for what comes in no more than one piece */
+#define DOMID_LAST 0x7fefu /* with a device that it cannot have */
+#define NOBODY     0xfffeu /* a minor that there is not */
+#define QUIET_MS   200     /* for what comes in no more than one piece */
 
 struct peer {
 	struct sockaddr_un addr;
@@ -105,13 +106,15 @@ static int receive(struct peer *p, int fd)
 /* The bytes of the answer in p->buf; 0: it hung up; -errno. */
 static int ask(struct peer *p, const struct wire_msg *msg)
 {
+	const uint32_t nobody[] = { DOMID_LAST, UINT32_MAX };
 	cleanup_fd int fd = connect_to(p);
 
 	if (fd < 0)
 		return fd;
 	wire_encode(p->buf, msg);
+	/* A number that is none of a domain's is not looked for. */
 	if (msg->type == WIRE_DISK_INFO)
-		memset(p->buf + 8, 0xff, 8); /* no domain, no device */
+		memcpy(p->buf + 8, nobody, sizeof(nobody));
 	/* Who hangs up before may have said why. */
 	if (send(fd, p->buf, WIRE_SIZE, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;

@@ -34,7 +34,7 @@ is "the image is open once, locked, and sound" \
 	"[(1, True, None)]"
 
 unset TAPDISK3_CRYPTO_KEYDIR
-for lineage in xen42:xen-4.2 tap2:blktap-2.5 xs6:xapi-2; do
+for lineage in xen42:xen-4.2 tap2:blktap-2.5 early3:blktap3-2012 xs6:xapi-2; do
 	export OLD_LINEAGE=${lineage%:*} OLD_TAPDISK=$O/bin/tapdisk
 	pid=$(TAPDISK=$O/tests/tools/old-tapdisk tap-ctl spawn)
 	is "one of lineage ${lineage#*:} beside it is told apart" \
