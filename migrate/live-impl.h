@@ -85,6 +85,10 @@ int live_tap_simple(const struct live *l, const struct live_tap *tap,
 int live_tap_open(const struct live *l, const struct live_tap *tap,
 		  bool readonly, struct err *err);
 
+/* The same of one that cannot be asked what it has opened. */
+int live_tap_open_old(const struct live *l, const struct live_tap *tap,
+		      bool readonly, struct err *err);
+
 /* Whether it can read the image, which is open elsewhere; closed again. */
 int live_tap_try(const struct live *l, const struct live_tap *tap,
 		 struct err *err);

@@ -73,9 +73,17 @@ int live_may_serve(struct live *l, struct err *err)
 
 /* --- one for another ------------------------------------------------------ */
 
+/* program NULL: by ours. */
+static int open_image(const struct live *l, const struct live_tap *tap,
+		      const char *program, struct err *err)
+{
+	return program ? live_tap_open_old(l, tap, l->readonly, err)
+		       : live_tap_open(l, tap, l->readonly, err);
+}
+
 /* On the device that nobody has, or will have had in a moment. */
 static int take_seat(struct live *l, const struct live_tap *tap,
-		     struct err *err)
+		     const char *program, struct err *err)
 {
 	const struct live_ops *ops = l->env->ops;
 	uint64_t end = ops->now_ms(l->env->arg) + SEAT_MS;
@@ -84,12 +92,13 @@ static int take_seat(struct live *l, const struct live_tap *tap,
 	while ((rc = live_tap_simple(l, tap, WIRE_ATTACH, err)) == -EBUSY &&
 	       ops->now_ms(l->env->arg) < end)
 		ops->sleep_ms(l->env->arg, POLL_MS);
-	return rc < 0 ? rc : live_tap_open(l, tap, l->readonly, err);
+	return rc < 0 ? rc : open_image(l, tap, program, err);
 }
 
-static int put_in(struct live *l, struct live_tap *new, struct err *err)
+static int put_in(struct live *l, struct live_tap *new, const char *program,
+		  struct err *err)
 {
-	int rc = take_seat(l, new, err);
+	int rc = take_seat(l, new, program, err);
 
 	if (rc < 0)
 		l->env->ops->kill(l->env->arg, new);
@@ -104,7 +113,7 @@ static int put_back(struct live *l, const char *program, const char *reason,
 	int rc = l->env->ops->spawn(l->env->arg, program, &again.pid, &why);
 
 	if (!rc)
-		rc = put_in(l, &again, &why);
+		rc = put_in(l, &again, program, &why);
 	if (rc < 0)
 		return err_set(err, -EUCLEAN, "%.120s; and then: %.120s",
 			       reason, why.msg);
@@ -131,21 +140,22 @@ static int replace(struct live *l, const struct live_tap *old,
 	}
 	if (old->pid > 0)
 		ops->kill(l->env->arg, old);
-	rc = put_in(l, &new, &why);
+	rc = put_in(l, &new, program, &why);
 	if (rc < 0 && old->pid > 0)
-		return put_back(l, who->program, why.msg, err);
+		return put_back(l, who->ours ? NULL : who->program, why.msg,
+				err);
 	return rc < 0 ? err_set(err, rc, "%.200s", why.msg) : 0;
 }
 
 /* It is the right one, but something was cut off. */
 static int set_going(struct live *l, const struct live_tap *tap,
-		     struct err *err)
+		     const char *program, struct err *err)
 {
 	if (live_tap_runs(tap))
 		return 0;
 	if (live_tap_paused(tap))
 		return live_tap_simple(l, tap, WIRE_RESUME, err);
-	return live_tap_open(l, tap, l->readonly, err);
+	return open_image(l, tap, program, err);
 }
 
 static int exchange(struct live *l, const char *program, struct err *err)
@@ -158,7 +168,7 @@ static int exchange(struct live *l, const char *program, struct err *err)
 		return err_set(err, rc, "%s: the tapdisks cannot be asked",
 			       l->name);
 	if (tap.pid > 0 && who.ours == !program)
-		return set_going(l, &tap, err);
+		return set_going(l, &tap, program, err);
 	if (who.disks > 1)
 		return err_set(err, -EBUSY, "%s: tapdisk %d has other disks",
 			       l->name, (int)tap.pid);

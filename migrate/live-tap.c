@@ -88,17 +88,23 @@ static int check_size(const struct live *l, const struct live_tap *tap,
 	return 0;
 }
 
-int live_tap_open(const struct live *l, const struct live_tap *tap,
-		  bool readonly, struct err *err)
+int live_tap_open_old(const struct live *l, const struct live_tap *tap,
+		      bool readonly, struct err *err)
 {
 	struct wire_msg msg = { .type = WIRE_OPEN };
-	int rc;
 
 	if (snprintf(msg.u.params.path, sizeof(msg.u.params.path), "%s",
 		     l->spec) >= (int)sizeof(msg.u.params.path))
 		return err_set(err, -ENAMETOOLONG, "%s: too long", l->spec);
 	msg.u.params.flags = readonly ? WIRE_RDONLY : 0;
-	rc = l->env->ops->ask(l->env->arg, tap, &msg, err);
+	return l->env->ops->ask(l->env->arg, tap, &msg, err);
+}
+
+int live_tap_open(const struct live *l, const struct live_tap *tap,
+		  bool readonly, struct err *err)
+{
+	int rc = live_tap_open_old(l, tap, readonly, err);
+
 	if (rc < 0)
 		return rc;
 	rc = check_size(l, tap, err);

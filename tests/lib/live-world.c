@@ -345,6 +345,8 @@ static int obey(struct world *w, struct world_tap *t, struct wire_msg *msg,
 	case WIRE_DISCONNECT:
 		return disconnect(w, t, err);
 	case WIRE_DISK_INFO:
+		if (t->old)
+			return err_set(err, -EINVAL, "no such message");
 		msg->u.image.sectors = w->sectors;
 		msg->u.image.sector_size = 512;
 		return 0;
