@@ -133,6 +133,7 @@ touch "$BLOCK_XENIO_BUS/drivers/vbd/bind"
 fails_with 1 "a xenio that does not answer is a failure" "$dir/impatient" add
 has "and said" "$(get hotplug-error)" "xenio does not answer"
 is "the marker is gone" "$(get xenio-owner)" ""
+is "and what names a tapdisk" "$(get pid)$(get minor)" ""
 is "the kernel gets the disk back" \
 	"$(cat "$BLOCK_XENIO_BUS/drivers/vbd/bind")" vbd-5-51712
 is "no tapdisk is left" "$(tap-ctl list)" ""
