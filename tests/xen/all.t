@@ -2,7 +2,7 @@
 # shellcheck disable=SC1091,SC2154  # lib.sh, and what it sets
 # all.t - xenio --all: a host without xen-blkback, and disk lines as they
 # always were, with the toolstack's own script.
-# xen: by name
+# xen: 4.17
 set -u
 . ./lib.sh
 

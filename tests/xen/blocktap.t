@@ -29,6 +29,8 @@ ok "a guest starts with it" guest g pv "$(by_script xvda "vhd:$tmp/a.vhd")"
 is "its disk is the module's" "$(backend 51712/physical-device-path)" \
 	/dev/xen/blktap-2/tapdev0
 is "which tap-ctl list says too" "$(kinds)" blktap2
+is "and xen-blkback serves it" "$(basename "$(readlink \
+	"/sys/bus/xen-backend/devices/vbd-$(xl domid g)-51712/driver")")" vbd
 is "the guest reads what is in it" "$(sum_in g /dev/xvda)" \
 	"$(sum "$tmp/content")"
 ok "it writes it" write_in /dev/xvda

@@ -4,34 +4,13 @@
 # xen: 4.20
 set -u
 . ./lib.sh
+. ./boot.sh
 
-guest_files
-mkdir -p "$tmp/root/boot/grub"
-cp $base/vmlinuz "$tmp/root/boot/vmlinuz"
-gzip -1 </tmp/guest/small >"$tmp/root/boot/initrd"
-cat >"$tmp/root/boot/grub/grub.cfg" <<'EOF'
-menuentry "guest" {
-	linux /boot/vmlinuz console=hvc0 quiet rdinit=/init from=grub
-	initrd /boot/initrd
-}
-EOF
-truncate -s 48M "$tmp/raw"
-mke2fs -q -t ext2 -d "$tmp/root" "$tmp/raw"
+grub_disk "$tmp/raw"
 vhd-util create -n "$tmp/a.vhd" -s 48
 ok "a VHD gets a file system with a kernel" fill "vhd:$tmp/a.vhd" "$tmp/raw"
-
-cat >"$tmp/g.cfg" <<EOF
-name="g"
-type="pv"
-memory=256
-bootloader="pygrub"
-on_poweroff="destroy"
-disk=[ '$(tap vhd xvda "$tmp/a.vhd")' ]
-EOF
-rm -f "$consoles/guest-g.log"
-ok "xl creates the guest" xl create "$tmp/g.cfg"
-ok "it starts" until_ 60 guest_ready g
-ok "with the kernel of the VHD" in_guest g 'grep from=grub /proc/cmdline'
+grub_config "$(tap vhd xvda "$tmp/a.vhd")" >"$tmp/g.cfg"
+grub_boots
 is "domain 0 has let go of the disk" \
 	"$(xenstore-list /local/domain/0/backend/vbd3/0 2>/dev/null)" ""
 is "one tapdisk is left" "$(tap-ctl list | wc -l)" 1
