@@ -5,8 +5,10 @@
 #
 #	compat/libxl/build /tmp/libxl
 #	LIBXL=/tmp/libxl/libxenlight.so.4.17.0 tests/xen/run --xen 4.17 libxl
+# limit: 600
 set -u
 . ./lib.sh
+. ./boot.sh
 
 mkdir "$tmp/lib"
 cp /rig/share/libxenlight.so.* "$tmp/lib/libxenlight.so.4.17"
@@ -32,24 +34,8 @@ ok "it is detached" xl block-detach g xvdb
 is "one tapdisk is left" "$(pgrep -c -x tapdisk)" 1
 ok "the guest ends" destroy g
 
-as --32 -o "$tmp/boot.o" boot.S &&
-	ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$tmp/boot" "$tmp/boot.o"
-dd if="$tmp/boot" of="$tmp/raw" conv=notrunc 2>/dev/null
-cat >"$tmp/g.cfg" <<END
-name="g"
-type="hvm"
-memory=64
-serial="file:$tmp/serial"
-vnc=0
-disk=[ '$(tap raw xvda "$tmp/raw")' ]
-END
-ok "an HVM guest starts from the raw file" xl create "$tmp/g.cfg"
-written() { [ "$(stat -c %s "$tmp/serial")" -ge 1024 ]; }
-ok "it boots" until_ 60 written
-dd if="$tmp/raw" bs=512 skip=100 count=2 2>/dev/null >"$tmp/wanted"
-ok "it read its disk" cmp -n 1024 "$tmp/serial" "$tmp/wanted"
-ok "its QEMU did so over NBD" sh -c "tr '\0' ' ' \
-	</proc/$(pgrep -f 'xen-domid')/cmdline | \
-	grep -F 'nbd+unix:///?socket=/run/blktap-control/nbd'"
+boot_sector "$tmp/raw"
+hvm_config "$(tap raw xvda "$tmp/raw")" >"$tmp/g.cfg"
+hvm_boots 'nbd+unix:///?socket=/run/blktap-control/nbd'
 ok "it ends" destroy g
 finish
