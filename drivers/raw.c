@@ -185,7 +185,12 @@ static int measure(struct image *img, struct raw *raw, const struct stat *st,
 			 "are left alone",
 			 img->name, (unsigned)(img->info.size % 512));
 	img->info.size -= img->info.size % 512;
-	if (raw->direct && raw->off_align == 4096 && img->info.size % 4096 == 0)
+	/*
+	 * A file has always had sectors of 512, and what a guest has written
+	 * to it counts in them: where the disk below has larger ones it goes
+	 * through the page cache, which reads, changes and writes.
+	 */
+	if (raw->device && raw->off_align == 4096 && img->info.size % 4096 == 0)
 		img->info.block_size = 4096;
 	return 0;
 }

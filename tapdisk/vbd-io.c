@@ -5,6 +5,7 @@
 #include "tapdisk/vbd-core.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/loop.h"
 #include "tapdisk/mirror.h"
@@ -38,6 +39,24 @@ static bool serving(const struct vbd *vbd)
 		(vbd->state == VBD_DRAINING && vbd_is_closing(vbd)));
 }
 
+/* What a client can do wrong is told to it, and to nobody else. */
+static void complain(struct vbd *vbd, const struct req *req)
+{
+	static const char *const ops[] = {
+		[REQ_READ] = "read",       [REQ_WRITE] = "write",
+		[REQ_FLUSH] = "flush",     [REQ_ZERO] = "zero",
+		[REQ_DISCARD] = "discard", [REQ_EXTENTS] = "question",
+		[REQ_RESIZE] = "resize",
+	};
+
+	if (!req->err || req->err == -EOPNOTSUPP || req->err == -EINVAL ||
+	    req->err == -EROFS || vbd->state == VBD_DEAD)
+		return;
+	log_limited(&vbd->limit, "vbd %u: %s of %llu bytes at %llu: %s",
+		    vbd->minor, ops[req->op], (unsigned long long)req->len,
+		    (unsigned long long)req->off, strerror(-req->err));
+}
+
 static void answered(struct req *req)
 {
 	struct vbd_req *vr = req_extra(req);
@@ -48,6 +67,7 @@ static void answered(struct req *req)
 	vbd->outstanding--;
 	vbd->counters.late -= vr->late;
 	vbd_count(&vbd->counters, req, ns / 1000);
+	complain(vbd, req);
 	vr->answer(req);
 	vbd_move_on(vbd);
 }
