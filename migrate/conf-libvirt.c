@@ -47,13 +47,30 @@ static bool within(const struct read *r, const char *a, const char *b,
 	return true;
 }
 
+/* Of all characters one is handed on as its number. */
+static void decode(char *s)
+{
+	static const char number[] = "&#38;";
+
+	while ((s = strstr(s, number))) {
+		s++;
+		memmove(s, s + sizeof(number) - 2,
+			strlen(s + sizeof(number) - 2) + 1);
+	}
+}
+
 /* Attributes come as name, prefix, URI, begin and end of the value. */
 static char *attribute(const xmlChar **atts, int n, const char *name)
 {
 	for (int i = 0; i < n; i++, atts += 5) {
-		if (!strcmp((const char *)atts[0], name))
-			return mem_ndup((const char *)atts[3],
-					(size_t)(atts[4] - atts[3]));
+		char *value;
+
+		if (atts[1] || strcmp((const char *)atts[0], name) != 0)
+			continue;
+		value = mem_ndup((const char *)atts[3],
+				 (size_t)(atts[4] - atts[3]));
+		decode(value);
+		return value;
 	}
 	return NULL;
 }
@@ -140,9 +157,9 @@ static void start(void *arg, const xmlChar *name, const xmlChar *prefix,
 		  int count, int defaulted, const xmlChar **atts)
 {
 	struct read *r = arg;
-	const char *s = (const char *)name;
+	/* What has a prefix is nothing of libvirt's. */
+	const char *s = prefix ? "" : (const char *)name;
 
-	(void)prefix;
 	(void)uri;
 	(void)namespaces;
 	(void)ns;
@@ -161,6 +178,9 @@ static void end_disk(struct read *r)
 {
 	struct conf_disk *disk = r->disk;
 
+	/* An older word for it, which libvirt takes still. */
+	if (disk->format && !strcmp(disk->format, "aio"))
+		set(&disk->format, mem_dup("raw"));
 	disk->type = mem_dup(disk->format ? disk->format : "raw");
 	if (!disk->vdev && !disk->problem)
 		disk->problem = mem_dup("no device of the guest is named");
@@ -280,31 +300,47 @@ static bool value_of(const char *tag, const char *name, size_t *from,
 	return false;
 }
 
+/* What keeps a tap disk from being ours; NULL: nothing. */
+static const char *obstacle(const struct conf_vm *vm,
+			    const struct conf_disk *disk, bool native)
+{
+	if (!native)
+		return "libvirt has no words for a script on Xen 4.13 to 4.18: "
+		       "use an xl configuration, or name='qemu'";
+	if (disk->backend)
+		return "another domain serves it: convert it there";
+	if (!disk->target)
+		return "its source is no file and no device";
+	if (disk->access && !strcmp(disk->access, "w!"))
+		return "several guests may write it, and libxl's tap has no "
+		       "words for that";
+	if (disk->target[strcspn(disk->target, ": \t")])
+		return "a hotplug script would split its path at the colon or "
+		       "blank: rename the file";
+	if (vm->hvm && !strcmp(disk->type, "raw") && !disk->script)
+		return "QEMU would open this raw image too: add <script "
+		       "path='block-tap'/>";
+	return NULL;
+}
+
 int conf_libvirt_convert(char **out, const struct conf_vm *vm,
 			 const struct conf_disk *disk,
 			 const struct conf_goal *goal, struct err *err)
 {
 	const char *name = disk->backendtype;
+	const char *why;
 	size_t from;
 	size_t to;
 
-	if (disk->cdrom || !name ||
+	if (disk->cdrom || disk->other || !name ||
 	    (strcmp(name, "tap") != 0 && strcmp(name, "tap2") != 0))
 		return 0;
 	/* libvirt hands these to QEMU, whatever the name says. */
 	if (strcmp(disk->type, "raw") != 0 && strcmp(disk->type, "vhd") != 0)
 		return 0;
-	if (!goal->native)
-		return err_set(err, -EINVAL,
-			       "driver %s: libvirt has no words for a script "
-			       "on Xen 4.13 to 4.18: use an xl configuration, "
-			       "or name='qemu'",
-			       name);
-	if (vm->hvm && !strcmp(disk->type, "raw") && !disk->script)
-		return err_set(err, -EINVAL,
-			       "driver %s: QEMU would open this raw image too: "
-			       "add <script path='block-tap'/>",
-			       name);
+	why = obstacle(vm, disk, goal->native);
+	if (why)
+		return err_set(err, -EINVAL, "driver %s: %s", name, why);
 	if (!strcmp(name, "tap"))
 		return 0;
 	if (!value_of(disk->text, "name", &from, &to))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/bytes.h"
+#include "lib/cleanup.h"
 #include "lib/err.h"
 #include "migrate/conf-disk.h"
 #include "migrate/conf.h"
@@ -160,14 +161,18 @@ static void add_disk(struct conf_vm *vm, const struct sxp *x, const char *text)
 	const char *uname = value(x, "uname");
 	const char *dev = value(x, "dev");
 	const char *mode = value(x, "mode");
+	const char *by = value(x, "backend");
 
+	if (by && (!strcmp(by, "0") || !strcmp(by, "Domain-0")))
+		by = NULL;
 	disk->off = x->off;
 	disk->len = x->len;
 	disk->line = 1;
 	for (size_t i = 0; i < x->off; i++)
 		disk->line += text[i] == '\n';
-	disk->text = mem_printf("%s,%s,%s", uname ? uname : "", dev ? dev : "",
-				mode ? mode : "");
+	disk->text =
+		mem_printf("%s,%s,%s%s%s", uname ? uname : "", dev ? dev : "",
+			   mode ? mode : "", by ? "," : "", by ? by : "");
 	conf_disk_parse(disk);
 }
 
@@ -294,26 +299,58 @@ static void say_vifs(struct export *e, const struct sxp *all)
 	(void)fprintf(e->to, "]\n");
 }
 
+/* What is left as it is must be of xl's words too, which are fewer. */
+static const char *not_said(const struct conf_disk *disk, const char *text)
+{
+	if (strpbrk(text, "'\\\n"))
+		return "a quote in it";
+	if (disk->text == text && disk->backend)
+		return "another domain serves it";
+	if (disk->text == text && disk->access && strchr(disk->access, '!'))
+		return "several guests may write it (w!)";
+	return NULL;
+}
+
+static void say_disk(struct export *e, const struct conf_vm *vm,
+		     const struct conf_disk *disk, const struct conf_goal *goal)
+{
+	cleanup_free char *new = NULL;
+	int rc = conf_convert(&new, vm, disk, goal, e->err);
+	const char *text = rc > 0 ? new : disk->text;
+	const char *why = rc < 0 ? NULL : not_said(disk, text);
+
+	if (why)
+		rc = err_set(e->err, -EINVAL,
+			     "line %u: %s: %s, which xl has "
+			     "no words for",
+			     disk->line, disk->text, why);
+	if (rc < 0)
+		e->rc = rc;
+	(void)fprintf(e->to, "\t'%s',\n", text);
+}
+
 static void say_disks(struct export *e, const struct conf_vm *vm,
 		      const struct conf_goal *goal)
 {
 	(void)fprintf(e->to, "disk = [\n");
-	for (size_t i = 0; i < vm->count && !e->rc; i++) {
-		char *text = NULL;
-		int rc = conf_convert(&text, vm, &vm->disks[i], goal, e->err);
-
-		if (rc < 0)
-			e->rc = rc;
-		(void)fprintf(e->to, "\t'%s',\n",
-			      rc > 0 ? text : vm->disks[i].text);
-		free(text);
-	}
+	for (size_t i = 0; i < vm->count && !e->rc; i++)
+		say_disk(e, vm, &vm->disks[i], goal);
 	(void)fprintf(e->to, "]\n");
 }
 
 /* What is left is told, so that a person may look at it. */
 static void say_rest(struct export *e, const struct sxp *all)
 {
+	const struct sxp *hvm = find(find(all, "image"), "hvm");
+
+	for (size_t i = 1; hvm && i < hvm->count; i++) {
+		const char *name = name_of(&hvm->part[i]);
+
+		if (*name && !strchr(name, '\n') && strcmp(name, "boot") != 0 &&
+		    strcmp(name, "kernel") != 0)
+			(void)fprintf(e->to, "# not exported: image %s\n",
+				      name);
+	}
 	for (size_t i = 0; i < all->count; i++) {
 		const struct sxp *x = &all->part[i];
 		const char *kind = x->count > 1 ? name_of(&x->part[1]) : "";

@@ -131,17 +131,14 @@ static const struct line table[] = {
 	  "format=raw,vdev=xvda,access=w,script=block-xenio,target=aio:/x" },
 	{ "tap:aio:/x,access=r,xvda,w", "!twice", "!twice" },
 	{ ",hdc:cdrom,r", "", "" },
-	{ ",,hdc:cdrom,r", "", "" },
 	{ "phy:,hdc:cdrom,r", "", "" },
 	/* One of both would be a wrong guess at somebody's data. */
 	{ "tap:vhd:/a.vhd,xvda,w,format=raw", "!format raw", "!format raw" },
 	{ "tap:aio:/x,xvda,w,format=vhd", "!prefix says raw", "!raw" },
-	/* xl passes over phy: and file: too. */
 	{ "phy:vhd:/a.vhd,xvda,w",
 	  "backendtype=tap,format=vhd,vdev=xvda,access=w,target=/a.vhd",
 	  "format=raw,vdev=xvda,access=w,script=block-xenio,"
 	  "target=vhd:/a.vhd" },
-	/* A script's word is heard through them. */
 	{ "tap:iscsi:/iqn,xvda,w", "", "" },
 	{ "backendtype=tap,vdev=xvda,target=/a,", "",
 	  "format=raw,vdev=xvda,access=rw,script=block-xenio,target=aio:/a" },
@@ -376,7 +373,7 @@ static const char xml[] =
 	"    <disk type='file' device='disk'>\n"
 	"      <driver type=\"vhd\"\n"
 	"              name = \"tap2\" />\n"
-	"      <source file='/a&#x20;b.vhd'/>\n"
+	"      <source file='/a&amp;&#x2d;b.vhd'/>\n"
 	"      <target dev='xvda' bus='xen'/>\n"
 	"    </disk>\n"
 	"    <disk type='file' device='disk'>\n"
@@ -400,7 +397,7 @@ static void xml_is_edited_in_one_attribute(void **state)
 	assert_string_equal(vm.name, "vm&1");
 	assert_int_equal(vm.count, 3);
 	assert_int_equal(vm.disks[0].line, 8);
-	assert_string_equal(vm.disks[0].target, "/a b.vhd");
+	assert_string_equal(vm.disks[0].target, "/a&-b.vhd");
 	assert_string_equal(vm.disks[0].type, "vhd");
 	new = rewritten(&vm, 0, xml, &native);
 	assert_int_equal(strlen(new), strlen(xml) - 1);
@@ -412,6 +409,61 @@ static void xml_is_edited_in_one_attribute(void **state)
 	assert_int_equal(conf_convert(&new, &vm, &vm.disks[0], &script, &err),
 			 -EINVAL);
 	conf_free(&vm);
+}
+
+/* The driver is what this says; "" is left alone, "!word" refused for it. */
+static void xml_becomes(const char *disk, const char *want)
+{
+	const struct conf_goal native = { .native = true };
+	struct err err = { 0 };
+	struct conf_vm vm;
+	char *new = NULL;
+	char *text;
+	int rc;
+
+	assert_true(asprintf(&text,
+			     "<domain xmlns:q='http://q'><q:x/><devices>"
+			     "<disk>%s<target dev='xvda'/></disk>"
+			     "</devices></domain>",
+			     disk) > 0);
+	vm = read_as(CONF_LIBVIRT, text);
+	assert_null(vm.problem);
+	assert_int_equal(vm.count, 1);
+	rc = conf_convert(&new, &vm, &vm.disks[0], &native, &err);
+	if (*want == '!' && (rc >= 0 || !strstr(err.msg, want + 1)))
+		fail_msg("%s: %d %s", disk, rc, err.msg);
+	else if (*want != '!' && rc != (*want ? 1 : 0))
+		fail_msg("%s: %d %s", disk, rc, err.msg);
+	else if (rc == 1)
+		assert_string_equal(new, want);
+	free(new);
+	conf_free(&vm);
+	free(text);
+}
+
+static void xml_of_other_shapes(void **state)
+{
+	static const char *const disks[][2] = {
+		{ "<source file='/a'/><driver q:name='tap2' x='a>b'\n"
+		  "\tname = 'tap2'></driver>",
+		  "<driver q:name='tap2' x='a>b'\n\tname = 'tap'>" },
+		{ "<source file='/a'/><driver name='tap2' type='aio'/>",
+		  "<driver name='tap' type='aio'/>" },
+		{ "<q:driver name='tap2'/><source file='/a'/>", "" },
+		{ "<!-- <driver name='tap2'/> --><source file='/a'/>", "" },
+		{ "<driver q:name='tap2'/><source file='/a'/>", "" },
+		{ "<driver name='tap2'/><source file='/a'/><shareable/>",
+		  "!several" },
+		{ "<driver name='tap2'/><source protocol='nbd'/>", "!no file" },
+		{ "<driver name='tap2'/><source file='/a:b'/>", "!colon" },
+		{ "<driver name='tap2'/><source file='/a'/>"
+		  "<backenddomain name='x'/>",
+		  "!another domain" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(disks); i++)
+		xml_becomes(disks[i][0], disks[i][1]);
 }
 
 /* A file that is not ours to read. */
@@ -475,6 +527,38 @@ static void a_managed_domain_is_exported(void **state)
 	conf_free(&vm);
 }
 
+/* What an xl configuration has no words for is not exported without them. */
+static void a_disk_without_words_is_not_exported(void **state)
+{
+	static const char *const disks[][2] = {
+		{ "(uname phy:/dev/x) (mode w) (backend stor)", "domain" },
+		{ "(uname tap:aio:/x) (mode w) (backend stor)", "domain" },
+		{ "(uname phy:/dev/x) (mode w!)", "several" },
+		{ "(uname \"tap:aio:/it's\") (mode w)", "a quote" },
+	};
+	const struct conf_goal goal = { .native = true };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(disks); i++) {
+		struct err err = { 0 };
+		struct conf_vm vm;
+		char *out;
+
+		(void)snprintf(text, sizeof(text),
+			       "(domain (name a) (device (vbd (dev xvda:disk) "
+			       "%s)))",
+			       disks[i][0]);
+		vm = read_as(CONF_SXP, text);
+		assert_int_equal(
+			conf_export(&out, &vm, text, strlen(text), &goal, &err),
+			-EINVAL);
+		if (!strstr(err.msg, disks[i][1]))
+			fail_msg("%s: %s", text, err.msg);
+		conf_free(&vm);
+	}
+}
+
 static void broken_expressions_are_a_problem(void **state)
 {
 	static const char *const texts[] = { "",           "x",
@@ -504,8 +588,10 @@ int main(void)
 		cmocka_unit_test(escapes_in_a_disk_are_a_problem),
 		cmocka_unit_test(a_comment_pins_a_file),
 		cmocka_unit_test(xml_is_edited_in_one_attribute),
+		cmocka_unit_test(xml_of_other_shapes),
 		cmocka_unit_test(broken_xml_is_a_problem),
 		cmocka_unit_test(a_managed_domain_is_exported),
+		cmocka_unit_test(a_disk_without_words_is_not_exported),
 		cmocka_unit_test(broken_expressions_are_a_problem),
 	};
 
