@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vhd/cmd.h"
@@ -93,8 +95,8 @@ static int make(struct args *a, struct vhd_cmd_image *img)
 	return fail("error creating", a->out, rc, &err);
 }
 
-static int clone(struct vhd_io *io, struct args *a, struct vhd_cmd_image *img,
-		 struct err *err)
+static int clone_image(struct vhd_io *io, struct args *a,
+		       struct vhd_cmd_image *img, struct err *err)
 {
 	(void)a;
 	return vhd_clone(io, img->vhd, NULL, false, err);
@@ -103,7 +105,7 @@ static int clone(struct vhd_io *io, struct args *a, struct vhd_cmd_image *img,
 int vhd_cmd_clone(int argc, char **argv)
 {
 	struct vhd_cmd_image img;
-	struct args a = { .fill = clone, .n = 1 };
+	struct args a = { .fill = clone_image, .n = 1 };
 	int c, rc;
 
 	while ((c = getopt(argc, argv, "i:o:qh")) != -1) {
@@ -275,32 +277,69 @@ static int encrypt(struct vhd *vhd, struct vhd_io *device, bool progress,
 	return rc ? rc : device->sync(device);
 }
 
+/* The caller's own command, as a shell takes it. */
+static int run_command(const char *command, struct err *err)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
+	int status, rc;
+	pid_t pid;
+
+	rc = posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ);
+	if (rc)
+		return err_set(err, -rc, "%s: %s", command, strerror(rc));
+	if (waitpid(pid, &status, 0) < 0)
+		return err_sys(err, "%s", command);
+	return status ? err_set(err, -EIO, "%s: it failed", command) : 0;
+}
+
+/* An empty image like img, and what makes of it the device to write to. */
+static int bring_up(const char *new, const char *command,
+		    struct vhd_cmd_image *img, struct err *err)
+{
+	struct args a = { .out = new, .fill = clone_image, .n = 1 };
+	int rc = make(&a, img);
+
+	if (rc)
+		return rc;
+	rc = run_command(command, err);
+	if (rc)
+		(void)vhd_cmd_files()->remove(vhd_cmd_files(), new);
+	return rc;
+}
+
 int vhd_cmd_encrypt(int argc, char **argv)
 {
 	struct vhd_files *files = vhd_cmd_files();
+	const char *new = NULL, *command = NULL;
 	struct vhd_cmd_image img;
 	struct err err = { 0 };
 	struct args a = { 0 };
 	struct vhd_io *device;
 	int c, rc;
 
-	while ((c = getopt(argc, argv, "i:o:ph")) != -1) {
+	while ((c = getopt(argc, argv, "i:o:c:C:ph")) != -1) {
 		if (c == 'i')
 			a.in = optarg;
 		else if (c == 'o')
 			a.out = optarg;
+		else if (c == 'c')
+			new = optarg;
+		else if (c == 'C')
+			command = optarg;
 		else if (c == 'p')
 			a.progress = true;
 		else
 			return vhd_cmd_usage("dm-encrypt");
 	}
-	if (!a.in || !a.out || optind != argc)
+	if (!a.in || !a.out || !new != !command || optind != argc)
 		return vhd_cmd_usage("dm-encrypt");
 	rc = open_input(&img, a.in);
 	if (rc)
 		return rc;
 	a.n = 1;
 	rc = vhd_header(img.vhd) ? may_make(&a, &img, &err) : -EINVAL;
+	if (!rc && new)
+		rc = bring_up(new, command, &img, &err);
 	if (!rc)
 		rc = files->open(files, &device, a.out, VHD_FILES_WRITE, &err);
 	if (!rc) {

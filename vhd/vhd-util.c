@@ -83,7 +83,8 @@ const struct vhd_cmd vhd_cmds[] = {
 	  "<-i device> <-I name> <-o new name or -> [-p progress] "
 	  "[--keep-keyhash] [-h help]" },
 	{ "dm-encrypt", vhd_cmd_encrypt,
-	  "<-i name or -> <-o device> [-p progress] [-h help]" },
+	  "<-i name or -> <-o device> [-c new name -C command] "
+	  "[-p progress] [-h help]" },
 	{ "stream-coalesce", vhd_cmd_stream,
 	  "<-o new name | -i information> [-D do not compare uuids] "
 	  "[-p progress] [-x] [-h help] CHILD PARENT..." },

@@ -57,4 +57,29 @@ head -c 3000 f5-base.vhd >short
 ok "half an image leaves nothing behind" \
 	bash -c '! vhd-util stream-coalesce -o no.vhd - <short && [ ! -e no.vhd ]'
 
+
+# dm-encrypt makes the image that is to become the device.
+rm -f new.vhd dev
+$V create -n plain.vhd -s 8
+$V fill -n plain.vhd -f 4090 -t 4100
+id() { $V read -p -n "$1" | grep -E '^(UUID|Timestamp|Current)'; }
+ok "dm-encrypt -c -C" $V dm-encrypt -i plain.vhd -o dev -c new.vhd \
+	-C 'vhd-util query -n new.vhd -a >seen && truncate -s 8M dev'
+is "the command saw an empty image" "$(cat seen)" 0
+is "with the same metadata" "$(id new.vhd)" "$(id plain.vhd)"
+is "the device has been written" "$(stat -c %s dev)" 8388608
+rm -f new.vhd dev
+fails_with 5 "a command that fails" $V dm-encrypt -i plain.vhd -o dev \
+	-c new.vhd -C 'touch ran; exit 3'
+ok "was run" test -e ran
+ok "and leaves no image" test ! -e new.vhd
+fails_with 22 "-c without -C" $V dm-encrypt -i plain.vhd -o dev -c new.vhd
+fails_with 22 "-C without -c" $V dm-encrypt -i plain.vhd -o dev -C true
+touch busy && echo x >busy
+rm -f ran
+fails_with 17 "an image that is there" $V dm-encrypt -i plain.vhd -o dev \
+	-c busy -C 'touch ran'
+ok "is not brought up" test ! -e ran
+ok "through a pipe too" sh -c "cat plain.vhd | $V dm-encrypt -i - -o dev \
+	-c new.vhd -C 'truncate -s 8M dev'"
 done_testing
