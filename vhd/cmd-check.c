@@ -80,9 +80,17 @@ static int report(const char *name, int rc, const struct err *err)
 
 static bool is_there(const char *name)
 {
+	struct vhd_files *files = vhd_cmd_files();
+	struct vhd_io *io;
 	struct stat st;
+	int rc;
 
-	return vhd_cmd_files() != vhd_files_local() || !stat(name, &st);
+	if (files == vhd_files_local())
+		return !stat(name, &st);
+	rc = files->open(files, &io, name, 0, NULL);
+	if (!rc)
+		io->close(io);
+	return rc != -ENOENT;
 }
 
 int vhd_cmd_check(int argc, char **argv)

@@ -104,7 +104,10 @@ int vhd_cmd_scan_volumes(struct vhd_scans *all, const char *group,
 	free(line);
 	if (in)
 		(void)fclose(in); /* was read only */
-	if (waitpid(pid, &status, 0) < 0 || status)
-		rc = rc ? rc : -EIO;
+	if ((waitpid(pid, &status, 0) < 0 || status) && !rc) {
+		(void)fprintf(stderr, "%s: lvs names no volumes of it\n",
+			      group);
+		rc = -EIO;
+	}
 	return rc;
 }

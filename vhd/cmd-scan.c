@@ -71,11 +71,13 @@ static void scan_open(struct vhd_scan *s, struct vhd_io *io, unsigned flags)
 	rc = vhd_open_flags(&vhd, io, open | VHD_OPEN_POISONED, &err);
 	if (rc) {
 		bool footer = strstr(err.msg, "footer");
+		bool small = strstr(err.msg, "too small");
 
-		fail(s, rc,
-		     strstr(err.msg, "too small") ? "device too small"
-		     : footer                     ? "invalid footer"
-						  : "reading header");
+		/* What has no footer's length could not be read, as ever. */
+		fail(s, small ? -EIO : rc,
+		     small    ? "device too small"
+		     : footer ? "invalid footer"
+			      : "reading header");
 		(void)snprintf(s->why, sizeof(s->why), "%s", err.msg);
 		return;
 	}
@@ -242,6 +244,13 @@ static int add_glob(struct vhd_scans *all, const char *pattern)
 	glob_t found = { 0 };
 	int rc = 0;
 
+	if (vhd_cmd_files() != vhd_files_local()) {
+		(void)fprintf(stderr,
+			      "%s: names on a server are not matched; "
+			      "list them\n",
+			      pattern);
+		return -EOPNOTSUPP;
+	}
 	if (!glob(pattern, GLOB_BRACE, NULL, &found)) {
 		for (size_t i = 0; !rc && i < found.gl_pathc; i++)
 			rc = add(all, found.gl_pathv[i]);

@@ -99,4 +99,10 @@ is "what was made there is valid here" "$($V check -n disks/d/b.vhd -p -b
 	$V check -n disks/d/a.vhd -b)" "disks/d/b.vhd is valid
 disks/d/a.vhd is valid"
 
+export LIBVHD_ICBINN_VHD_SERVER=tcp:127.0.0.1:$((port + 1))
+is "check of what is not there" "$($V check -n none.vhd 2>/dev/null; echo $?)" \
+	"cannot stat none.vhd: 2
+2"
+fails_with 95 "a pattern is refused, not matched with local names" \
+	$V scan -m '*'
 done_testing

@@ -184,9 +184,9 @@ echo junk >junk.vhd
 is "scan" "$($V scan -f -c -m "$dir/{b,c,junk}.vhd" 2>/dev/null; echo $?)" \
 	"vhd=b.vhd capacity=104857600 size=5120 hidden=0 parent=a.vhd
 vhd=c.vhd capacity=104857600 size=5120 hidden=0 parent=a.vhd
-vhd=$dir/junk.vhd scan-error=-22 error-message='device too small'
+vhd=$dir/junk.vhd scan-error=-5 error-message='device too small'
 0"
-fails_with 22 "scan without -c ends with the error" $V scan junk.vhd
+fails_with 5 "scan without -c ends with the error" $V scan junk.vhd
 fails_with 2 "of a missing file, with 2" $V scan nosuch.vhd
 is "scan -p" "$($V scan -p b.vhd a.vhd)" \
 	"vhd=a.vhd capacity=104857600 size=3584 hidden=1 parent=none
