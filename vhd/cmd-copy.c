@@ -142,7 +142,10 @@ static int fill_new(struct vhd_io *io, const struct copy_args *a,
 		return rc;
 	if (*a->format == 'r')
 		return fill_plain(io, p, err);
-	/* Azure wants whole MiB; what is beyond the source is zeroes. */
+	/* What is beyond the source is zeroes. */
+	if (a->from_raw)
+		n.size = (n.size + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
+	/* Azure wants whole MiB. */
 	if (*a->format == 'a')
 		n.size = (n.size + MIB - 1) / MIB * MIB;
 	vhd_new_id(n.id);

@@ -243,6 +243,31 @@ static int go_back(struct vhd_journal *j, struct vhd_io *io, uint64_t size,
 	return rc;
 }
 
+/*
+ * The caller is about to remove it: a file must be a journal of this image,
+ * or one that was cut before its header was written.
+ */
+static int is_stale(struct vhd_io *journal, uint64_t size,
+		    const struct vhd *vhd, struct err *err)
+{
+	uint8_t buf[HEADER_BYTES] = { 0 };
+	bool blank = true;
+	int rc;
+
+	if (!journal->resize)
+		return 0;
+	rc = journal->pread(journal, buf,
+			    size < sizeof(buf) ? (size_t)size : sizeof(buf), 0);
+	if (rc)
+		return err_set(err, rc, "journal: %s", strerror(-rc));
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		blank &= !buf[i];
+	if (!blank && (memcmp(buf, cookie, 8) ||
+		       memcmp(buf + 8, vhd->footer.id, sizeof(vhd->footer.id))))
+		return err_set(err, -EINVAL, "this is no journal of it");
+	return 0;
+}
+
 int vhd_revert(struct vhd_io *io, struct vhd_io *journal, struct err *err)
 {
 	struct vhd_journal j = { .io = journal };
@@ -264,7 +289,7 @@ int vhd_revert(struct vhd_io *io, struct vhd_io *journal, struct err *err)
 		rc = err_set(err, -EINVAL, "journal: invalid end of file");
 	/* It never began, or it ended: there is nothing to go back to. */
 	if (!poisoned)
-		rc = 0;
+		rc = is_stale(journal, size, vhd, err);
 	else if (!rc && memcmp(j.id, vhd->footer.id, sizeof(j.id)))
 		rc = err_set(err, -EINVAL, "the journal is another image's");
 	vhd_close(vhd);

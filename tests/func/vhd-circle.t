@@ -69,6 +69,24 @@ is "a line is one whatever the name" "$($V scan "$line" child | sort)" \
 	"vhd=child capacity=2097152 size=5120 hidden=0 parent=two?lines.vhd
 vhd=two?lines.vhd capacity=2097152 size=3584 hidden=0 parent=none"
 
+# revert removes a journal, and nothing else.
+echo "what somebody needs" >letter
+$V create -n other.vhd -s 4
+for not in other.vhd letter x.vhd; do
+	fails_with 22 "what is no journal: $not" $V revert -n x.vhd -j $not
+	ok "is not removed" test -s $not
+done
+(
+	export VHD_UTIL_TEST_FAIL_RESIZE_DATA_MOVED=1
+	$V resize -n other.vhd -s 9000 -j journal >/dev/null
+)
+fails_with 22 "another image's journal" $V revert -n x.vhd -j journal
+ok "is kept for it" $V revert -n other.vhd -j journal
+ok "and removed then" test ! -e journal
+truncate -s 1M cut
+ok "one that was cut before it began" $V revert -n x.vhd -j cut
+ok "is removed" test ! -e cut
+
 # Streams that are closed do not become the image; a full one is an error.
 $V modify -n x.vhd -s 5 >&- 2>&- <&-
 is "a message goes nowhere" $? 22

@@ -72,4 +72,9 @@ is "create --azure" "$(($(stat -c %s az2.vhd) - 512))" $((64 << 20))
 $V convert -n az.vhd -N back.vhd -O dynamic
 is "and back" "$($V check -n back.vhd)" "back.vhd is valid"
 
+head -c 1000001 /dev/zero | tr '\0' o >odd
+ok "a plain disk that ends amid a sector" vhd-util convert -n odd -I raw \
+	-N odd.vhd -O fixed
+qemu-img convert -f vpc -O raw odd.vhd odd.back
+ok "is whole for others" cmp -n 1000001 odd odd.back
 done_testing
