@@ -41,6 +41,25 @@ blocks=$(grep -cE '^ {4}( {3})?[^ |]' "$page")
 is "every line of code is a command that is known here" \
 	"${#commands[@]}" "$blocks"
 ok "there are some" test "${#commands[@]}" -gt 10
+# What would not be looked at as code is not there, and what stands in a
+# sentence is true: options of ours, commands of ours, units of ours.
+is "no code is fenced, or indented by tabs" \
+	"$(grep -cE '^[[:blank:]]*(```|~~~)|^ *	' "$page")" 0
+words=$(for c in inventory plan apply verify resume rollback status fleet; do
+	"$O/bin/blktap-migrate" "$c" -h
+done)
+for word in $(grep -oE '`[^`]*`' "$page" | grep -oE -- '--[a-z-]+' | sort -u); do
+	has "$word is an option" "$words" "$word"
+done
+for word in $(grep -oE '`(blktap-migrate|vhd-util) [a-z]+' "$page" |
+	sed 's/.* //' | sort -u) resume status; do
+	ok "$word is a command" sh -c "'$O/bin/blktap-migrate' $word -h ||
+		'$O/bin/vhd-util' help 2>&1 | grep -qw $word"
+done
+for unit in $(sed -n 's/^ *systemctl .* //p' "$page" | sort -u); do
+	ok "$unit is a unit of ours" test -n \
+		"$(find "${page%/docs/*}" -name "$unit.service*" -not -path '*/build/*' | head -1)"
+done
 
 # Shown first and not done: that is what these are for.
 status_of() {
