@@ -39,6 +39,10 @@ void *__wrap_aligned_alloc(size_t align, size_t size);
 char *__wrap_realpath(const char *path, char *out);
 int __wrap_asprintf(char **out, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What the two are called when their arguments are checked. */
+int __wrap___asprintf_chk(char **out, int flag, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+char *__wrap___realpath_chk(const char *path, char *out, size_t size);
 void __wrap_free(void *p);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -94,6 +98,12 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
 	return fails() ? NULL : counted(__real_aligned_alloc(align, size));
 }
 
+char *__wrap___realpath_chk(const char *path, char *out, size_t size)
+{
+	(void)size;
+	return __wrap_realpath(path, out);
+}
+
 char *__wrap_realpath(const char *path, char *out)
 {
 	if (out)
@@ -101,17 +111,34 @@ char *__wrap_realpath(const char *path, char *out)
 	return fails() ? NULL : counted(__real_realpath(path, NULL));
 }
 
+static int print(char **out, const char *fmt, va_list ap)
+{
+	int len = fails() ? -1 : vasprintf(out, fmt, ap);
+
+	live += len >= 0;
+	return len;
+}
+
 int __wrap_asprintf(char **out, const char *fmt, ...)
 {
 	va_list ap;
 	int len;
 
-	if (fails())
-		return -1;
 	va_start(ap, fmt);
-	len = vasprintf(out, fmt, ap);
+	len = print(out, fmt, ap);
 	va_end(ap);
-	live += len >= 0;
+	return len;
+}
+
+int __wrap___asprintf_chk(char **out, int flag, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	(void)flag;
+	va_start(ap, fmt);
+	len = print(out, fmt, ap);
+	va_end(ap);
 	return len;
 }
 
@@ -158,7 +185,7 @@ static void use(struct rig *rig, struct mem_client *late)
 }
 
 /* Returns whether an allocation was left to fail. */
-static bool run(long n)
+static bool run(const struct vbd_open *args, long n)
 {
 	static struct mem_client late;
 	struct rig *rig = rig_new(NULL);
@@ -167,7 +194,7 @@ static bool run(long n)
 	late = (struct mem_client){ .depth = 4 };
 	atomic_store(&failed, false);
 	atomic_store(&until, n);
-	err = rig_open(rig, "vhd:child.vhd");
+	err = rig_open_with(rig, args);
 	if (went(err))
 		use(rig, &late);
 	assert_int_equal(rig_close(rig, false), 0);
@@ -177,17 +204,17 @@ static bool run(long n)
 	return atomic_load(&failed);
 }
 
-static void any_allocation_may_fail(void **state)
+static void sweep(const struct vbd_open *args)
 {
 	long n, before;
 
-	(void)state;
 	atomic_store(&until, -1);
 	vhd_make_folder();
 	vhd_make("base.vhd", DISK);
 	vhd_make_child("child.vhd", "base.vhd");
+	vhd_make_child("second.vhd", "base.vhd");
 	before = atomic_load(&live);
-	for (n = 0; run(n); n++) {
+	for (n = 0; run(args, n); n++) {
 		assert_int_equal(atomic_load(&live), before);
 		vhd_make_check("child.vhd");
 		assert_true(n < 5000);
@@ -197,10 +224,41 @@ static void any_allocation_may_fail(void **state)
 	vhd_make_gone();
 }
 
+static void any_allocation_may_fail(void **state)
+{
+	const struct vbd_open args = { .spec = "vhd:child.vhd" };
+
+	(void)state;
+	sweep(&args);
+}
+
+static void with_a_second_image_as_well(void **state)
+{
+	struct vbd_open args = { .spec = "vhd:child.vhd",
+				 .parent = "vhd:base.vhd",
+				 .second = "vhd:second.vhd" };
+
+	(void)state;
+	sweep(&args);
+	args.standby = true;
+	sweep(&args);
+}
+
+static void with_a_mirror_as_well(void **state)
+{
+	const struct vbd_open args = { .spec = "vhd:child.vhd",
+				       .mirror = "vhd:second.vhd" };
+
+	(void)state;
+	sweep(&args);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_allocation_may_fail),
+		cmocka_unit_test(with_a_second_image_as_well),
+		cmocka_unit_test(with_a_mirror_as_well),
 	};
 
 	return cmocka_run_group_tests_name("failing allocations", tests, NULL,
