@@ -101,8 +101,9 @@ int vhd_batmap_load(struct vhd *vhd, struct err *err)
 	bm->there = true;
 	vhd_bat_scan(vhd);
 	rc = vhd->io->pread(vhd->io, bm->map, bm->len, bm->hdr.off);
-	bm->trusted = !rc && vhd_checksum(bm->map, bm->len, VHD_NO_SUM) ==
-				     bm->hdr.checksum;
+	bm->trusted =
+		!rc && vhd_checksum_like(bm->hdr.checksum, bm->map, bm->len,
+					 VHD_NO_SUM) == bm->hdr.checksum;
 	if (!bm->trusted) {
 		memset(bm->map, 0, bm->len);
 		distrust(vhd, "invalid checksum");

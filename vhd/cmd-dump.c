@@ -115,7 +115,9 @@ static void dump_footer(const uint8_t *b)
 	line("", "= %llu MB (%llu Bytes)", (unsigned long long)(chs >> 20),
 	     (unsigned long long)chs);
 	line("Disk type", "%s", type_name(bytes_be32(b + 60)));
-	print_sum(bytes_be32(b + 64), vhd_checksum(b, 512, VHD_FOOTER_SUM_AT));
+	print_sum(bytes_be32(b + 64),
+		  vhd_checksum_like(bytes_be32(b + 64), b, 512,
+				    VHD_FOOTER_SUM_AT));
 	print_id("UUID", b + 68);
 	line("Saved state", "%s", b[84] ? "Yes" : "No");
 	line("Hidden", "%u", b[85]);
@@ -136,7 +138,9 @@ static void dump_header(const uint8_t *b, const struct vhd_header *h)
 	line("Parent name", "%s", h ? h->parent_name : "");
 	print_id("Parent UUID", b + 40);
 	print_time("Parent timestamp", bytes_be32(b + 56));
-	print_sum(bytes_be32(b + 36), vhd_checksum(b, 1024, VHD_HEADER_SUM_AT));
+	print_sum(bytes_be32(b + 36),
+		  vhd_checksum_like(bytes_be32(b + 36), b, 1024,
+				    VHD_HEADER_SUM_AT));
 	(void)printf("\n");
 }
 
@@ -198,7 +202,7 @@ static void dump_batmap(const struct vhd *vhd)
 		uint8_t *raw = malloc(bm->len);
 
 		if (raw && !vhd->io->pread(vhd->io, raw, bm->len, bm->hdr.off))
-			sum = vhd_checksum(raw, bm->len, VHD_NO_SUM);
+			sum = vhd_checksum_like(sum, raw, bm->len, VHD_NO_SUM);
 		free(raw);
 	}
 	print_sum(bm->hdr.checksum, sum);

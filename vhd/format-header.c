@@ -29,15 +29,10 @@ static bool zero_from(const uint8_t *buf, size_t from, size_t to)
 
 static bool sum_fits(const uint8_t *buf)
 {
-	uint32_t have = bytes_be32(buf + VHD_HEADER_SUM_AT), s = 0;
+	uint32_t have = bytes_be32(buf + VHD_HEADER_SUM_AT);
 
-	if (have == vhd_checksum(buf, VHD_HEADER_BYTES, VHD_HEADER_SUM_AT))
-		return true;
-	for (size_t i = 0; i < VHD_HEADER_BYTES; i++) {
-		if (i < VHD_HEADER_SUM_AT || i >= VHD_HEADER_SUM_AT + 4)
-			s += (uint32_t)(int32_t)(int8_t)buf[i];
-	}
-	return have == ~s;
+	return have == vhd_checksum_like(have, buf, VHD_HEADER_BYTES,
+					 VHD_HEADER_SUM_AT);
 }
 
 static int header_needs(const uint8_t *buf, struct err *err)

@@ -35,12 +35,19 @@ uint32_t vhd_checksum(const uint8_t *buf, size_t len, size_t at)
 }
 
 /* Version 1.1 of the "tap" writers added up signed characters. */
+uint32_t vhd_checksum_like(uint32_t have, const uint8_t *buf, size_t len,
+			   size_t at)
+{
+	if (have == sum(buf, len, at == VHD_NO_SUM ? len : at, true))
+		return have;
+	return vhd_checksum(buf, len, at);
+}
+
 static bool sum_fits(const uint8_t *buf, size_t len, size_t at)
 {
 	uint32_t have = bytes_be32(buf + at);
 
-	return have == sum(buf, len, at, false) ||
-	       have == sum(buf, len, at, true);
+	return have == vhd_checksum_like(have, buf, len, at);
 }
 
 static bool all_zero(const uint8_t *buf, size_t len)

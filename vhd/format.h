@@ -45,6 +45,10 @@ struct vhd_batmap_header {
 /* One's complement of the sum of the bytes, those of the sum itself out. */
 uint32_t vhd_checksum(const uint8_t *buf, size_t len, size_t at);
 
+/* What a reader compares have with: some added up signed characters. */
+uint32_t vhd_checksum_like(uint32_t have, const uint8_t *buf, size_t len,
+			   size_t at);
+
 /* Where the sum lies in a footer and in a header. */
 #define VHD_FOOTER_SUM_AT 64u
 #define VHD_HEADER_SUM_AT 36u

@@ -70,4 +70,27 @@ is "a locator in the header" "$(locator 592 0000000000000200)" \
 is "one behind the end" "$(locator 592 0000000100000000)" "$H data offset"
 is "one of four gigabytes" "$(locator 580 ffffffff)" "$H space"
 is "one that counts sectors" "$(locator 580 00000001)" "m.vhd is valid"
+
+# Version 1.1 added up signed characters, in all of its sums.
+$V create -n old.vhd -s 8
+$V fill -n old.vhd -t 4095
+python3 - <<'PY'
+import struct
+d = bytearray(open("old.vhd", "rb").read())
+def signed(at, end, where):
+    d[where:where + 4] = bytes(4)
+    total = sum(b - 256 if b > 127 else b for b in d[at:end])
+    d[where:where + 4] = struct.pack(">I", ~total & 0xffffffff)
+for at in (0, len(d) - 512):
+    d[at + 32:at + 36] = bytes.fromhex("00010001")
+    signed(at, at + 512, at + 64)
+signed(512, 1536, 548)
+signed(2560, 3072, 2072)
+open("old.vhd", "wb").write(d)
+PY
+is "its footer, header and batmap are good" \
+	"$($V read -p -n old.vhd 2>&1 | grep -c '(Good!)')" 3
+is "and valid" "$($V check -n old.vhd)" "old.vhd is valid"
+is "the batmap counts" "$($V read -j 0 -n old.vhd 2>/dev/null)" \
+	"batmap for block 0: 1"
 done_testing
