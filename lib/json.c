@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,16 +178,6 @@ void json_int(struct json *json, const char *key, int64_t value)
 {
 	lead(json, key);
 	printf_(json, "%" PRId64, value);
-}
-
-void json_double(struct json *json, const char *key, double value)
-{
-	if (!isfinite(value)) {
-		json_null(json, key);
-		return;
-	}
-	lead(json, key);
-	printf_(json, "%.15g", value);
 }
 
 void json_bool(struct json *json, const char *key, bool value)

@@ -98,9 +98,6 @@ bool control_has_disk(struct control_op *op);
 /* What it serves, without a change log in front; "" if nothing. */
 const char *control_spec(const struct control_disk *disk);
 
-/* What a disk's state is in the bits that old tools read. */
-int control_state_bits(const struct control_disk *disk);
-
 void control_fill_image(struct wire_msg *msg, const struct control_disk *disk);
 
 /* control-disk.c: ATTACH, OPEN, PAUSE, RESUME, CLOSE, DETACH. */

@@ -44,7 +44,8 @@ const char *control_spec(const struct control_disk *disk)
 	return spec ? spec : "";
 }
 
-int control_state_bits(const struct control_disk *disk)
+/* What a disk's state is in the bits that old tools read. */
+static int state_bits(const struct control_disk *disk)
 {
 	const struct image *top = vbd_image(disk->vbd);
 	int bits = disk->resume_failed ? BIT_RESUME_FAILED : 0;
@@ -125,7 +126,7 @@ static void answer_list(struct control *ctl, struct server_conn *conn,
 		disk = container_of(pos, struct control_disk, link);
 		spec = control_spec(disk);
 		msg->u.list.minor = (int32_t)disk->minor;
-		msg->u.list.state = control_state_bits(disk);
+		msg->u.list.state = state_bits(disk);
 		(void)snprintf(msg->u.list.path, WIRE_PATH, "%s",
 			       spec); /* it came in as long */
 		server_send(conn, msg);

@@ -243,8 +243,3 @@ void door_free(struct door *d)
 		(void)unlink(d->addr.sun_path); /* nothing else to do */
 	free(d);
 }
-
-const char *door_path(const struct door *d)
-{
-	return d->addr.sun_path;
-}

@@ -33,6 +33,4 @@ int door_new(struct door **out, struct loop *loop, const char *path,
 /* Remove the socket, and send couriers away; NULL is fine. */
 void door_free(struct door *door);
 
-const char *door_path(const struct door *door);
-
 #endif /* TAPDISK_DOOR_H */

@@ -245,7 +245,7 @@ static void update_disk(struct metrics_disk *disk)
 	}
 }
 
-void metrics_update(struct metrics *m)
+static void update(struct metrics *m)
 {
 	struct list *pos, *next;
 
@@ -287,7 +287,7 @@ static void update_rings(struct timer *t)
 
 static void fire(struct timer *t)
 {
-	metrics_update(container_of(t, struct metrics, timer));
+	update(container_of(t, struct metrics, timer));
 }
 
 static void end_of_turn(struct hook *h)

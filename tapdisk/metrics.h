@@ -41,7 +41,4 @@ int metrics_add_guest(struct metrics_disk *disk, uint32_t domid, uint32_t devid,
 void metrics_remove_guest(struct metrics_disk *disk, uint32_t domid,
 			  uint32_t devid);
 
-/* Bring all files up to date now. */
-void metrics_update(struct metrics *m);
-
 #endif /* TAPDISK_METRICS_H */

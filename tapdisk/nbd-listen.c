@@ -136,8 +136,3 @@ void nbd_listen_free(struct nbd_listen *l)
 		door_free(l->entrances[i].door);
 	free(l);
 }
-
-const char *nbd_listen_path(const struct nbd_listen *l)
-{
-	return door_path(l->entrances[0].door);
-}

@@ -39,7 +39,4 @@ int nbd_listen_new(struct nbd_listen **out, struct vbd *vbd, const char *dir,
  */
 void nbd_listen_free(struct nbd_listen *l);
 
-/* Path of the first socket, for those who want to tell it. */
-const char *nbd_listen_path(const struct nbd_listen *l);
-
 #endif /* TAPDISK_NBD_LISTEN_H */

@@ -111,7 +111,8 @@ int vhd_batmap_load(struct vhd *vhd, struct err *err)
 	return 0;
 }
 
-int vhd_batmap_write_header(struct vhd *vhd, struct err *err)
+/* Its 512 bytes and nothing behind them. */
+static int write_header(struct vhd *vhd, struct err *err)
 {
 	uint8_t buf[VHD_SECTOR];
 	int rc;
@@ -211,7 +212,7 @@ int vhd_keyhash_set(struct vhd *vhd, const struct vhd_keyhash *kh,
 		return rc;
 	if (vhd->batmap.there) {
 		vhd->batmap.hdr.keyhash = *kh;
-		return vhd_batmap_write_header(vhd, err);
+		return write_header(vhd, err);
 	}
 	memcpy(rec + 1, kh->nonce, 32);
 	memcpy(rec + 33, kh->hash, 32);
@@ -240,7 +241,7 @@ int vhd_marker_set(struct vhd *vhd, uint8_t marker, struct err *err)
 		return rc;
 	if (vhd->batmap.there) {
 		vhd->batmap.hdr.marker = marker;
-		return vhd_batmap_write_header(vhd, err);
+		return write_header(vhd, err);
 	}
 	rc = set_attr(vhd, ATTR_MARKER, &marker, 1);
 	return rc ? err_set(err, rc, "marker: %s", strerror(-rc)) : 0;

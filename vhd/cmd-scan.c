@@ -106,7 +106,7 @@ void vhd_cmd_scan_one(struct vhd_scan *s, unsigned flags)
 	io->close(io);
 }
 
-const char *vhd_cmd_scan_name(const char *path, unsigned flags)
+static const char *name_of(const char *path, unsigned flags)
 {
 	return flags & VHD_SCAN_FULL ? path : vhd_name_base(path);
 }
@@ -136,12 +136,12 @@ static void print_line(const struct vhd_scans *all, const struct vhd_scan *s,
 	const char *parent = "none", *gone = "";
 
 	if (s->parent) {
-		parent = vhd_cmd_scan_name(s->parent, flags);
+		parent = name_of(s->parent, flags);
 		if (flags & VHD_SCAN_TREE && !s->found)
 			gone = " (not found in scan)";
 	}
 	(void)printf("%*s", (int)depth * 3, "");
-	put_name("vhd", vhd_cmd_scan_name(s->path, flags));
+	put_name("vhd", name_of(s->path, flags));
 	(void)printf(" capacity=%llu size=%llu hidden=%u",
 		     (unsigned long long)s->capacity,
 		     (unsigned long long)s->size, s->hidden);
@@ -191,7 +191,7 @@ static int print_json(const struct vhd_scans *all)
 		const struct vhd_scan *s = &all->scan[i];
 
 		json_object(j, NULL);
-		json_string(j, "vhd", vhd_cmd_scan_name(s->path, all->flags));
+		json_string(j, "vhd", name_of(s->path, all->flags));
 		if (s->error) {
 			json_int(j, "error", s->error);
 			json_string(j, "message", s->text);

@@ -42,8 +42,6 @@ void vhd_cmd_scan_one(struct vhd_scan *s, unsigned flags);
 /* All of them, several at a time. */
 void vhd_cmd_scan_many(struct vhd_scans *all);
 
-const char *vhd_cmd_scan_name(const char *path, unsigned flags);
-
 /* Hand the volumes of a group whose names match to add(). */
 int vhd_cmd_scan_volumes(struct vhd_scans *all, const char *group,
 			 const char *filter,

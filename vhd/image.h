@@ -64,8 +64,6 @@ int vhd_bat_write(struct vhd *vhd, struct err *err);
 
 int vhd_batmap_load(struct vhd *vhd, struct err *err);
 int vhd_batmap_write(struct vhd *vhd, struct err *err);
-/* Write the header's 512 bytes and nothing behind them. */
-int vhd_batmap_write_header(struct vhd *vhd, struct err *err);
 bool vhd_batmap_get(const struct vhd_batmap *bm, uint32_t block);
 
 int vhd_header_write(struct vhd *vhd, struct err *err);

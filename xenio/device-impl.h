@@ -101,11 +101,10 @@ void device_open_run(struct device *dev, bool open);
 void device_open_forget(struct device *dev);
 
 /*
- * device-mark.c: disks that are, or were, a kernel backend's. driven: whether
- * a driver of the kernel's is bound. retry: later; false: its time is over.
+ * device-mark.c: disks that are, or were, a kernel backend's. retry: later;
+ * false: its time is over.
  */
 void device_mark_init(struct device *dev);
-bool device_mark_driven(const struct device *dev);
 void device_mark_learn(struct device *dev);
 void device_mark_await(struct device *dev);
 bool device_mark_retry(struct device *dev);

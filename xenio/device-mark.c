@@ -24,7 +24,8 @@
 #define INFO_READONLY 4u
 #define SECTOR        512u
 
-bool device_mark_driven(const struct device *dev)
+/* Whether a driver of the kernel's is bound. */
+static bool is_driven(const struct device *dev)
 {
 	const char *dir = dev->env->kernel_dir;
 	char path[DEVICE_PATH_MAX];
@@ -54,7 +55,7 @@ void device_mark_learn(struct device *dev)
 		dev->since_ns = 0;
 	else if (!dev->since_ns)
 		dev->since_ns = loop_now_ns(dev->env->loop);
-	dev->self.driven = device_mark_driven(dev);
+	dev->self.driven = is_driven(dev);
 	if (!dev->self.driven)
 		dev->warned = false;
 }
@@ -117,7 +118,7 @@ static void retry(struct timer *t)
 		if (!steady(dev))
 			dev->since_ns = 0; /* the last time */
 		device_link_again(dev);
-	} else if (!device_mark_driven(dev) || !device_mark_retry(dev)) {
+	} else if (!is_driven(dev) || !device_mark_retry(dev)) {
 		device_look_in(dev, 0);
 	}
 }

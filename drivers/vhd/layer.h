@@ -272,9 +272,6 @@ uint64_t tx_write(struct op *op, uint64_t off, uint64_t len);
 /* The table was written, or was not; b->is_new says so too. */
 void tx_entered(struct bitmap *b, int err);
 
-/* Something happened to it; look at it once, later in this turn. */
-void tx_touch(struct bitmap *b);
-
 /* --- bat.c: where new blocks go, and how they get into the table ----- */
 
 int bat_open(struct layer *l);

@@ -39,7 +39,8 @@
 #include <errno.h>
 #include <string.h>
 
-void tx_touch(struct bitmap *b)
+/* Something happened to it; look at it once, later in this turn. */
+static void touch(struct bitmap *b)
 {
 	struct layer *l = b->l;
 
@@ -120,7 +121,7 @@ static void bitmap_done(struct req *req)
 	}
 	if (!req->err && !b->is_new && bitmap_all(b->bits, 0, b->l->sectors))
 		layer_set_full(b->l, b->block);
-	tx_touch(b);
+	touch(b);
 }
 
 /*
@@ -239,7 +240,7 @@ void tx_entered(struct bitmap *b, int err)
 {
 	if (err)
 		end_all(b, &b->landed, err);
-	tx_touch(b);
+	touch(b);
 }
 
 static void kick(struct deferred *d)
@@ -276,7 +277,7 @@ static void data_done(struct req *req)
 	} else {
 		list_add_tail(&b->pending, &p->link);
 	}
-	tx_touch(b);
+	touch(b);
 }
 
 static struct bitmap *bitmap_of(struct op *op, uint32_t block)
@@ -309,7 +310,7 @@ uint64_t tx_write(struct op *op, uint64_t off, uint64_t len)
 		     (b ? b->data_off : vhd_block_off(l->vhd, block)) + in);
 	if (!p) {
 		if (b && op->err)
-			tx_touch(b);
+			touch(b);
 		return 0;
 	}
 	len = p->req->len;
@@ -321,7 +322,7 @@ uint64_t tx_write(struct op *op, uint64_t off, uint64_t len)
 		b->pins++;
 		list_add_tail(&b->flying, &p->link);
 		if (b->is_new)
-			tx_touch(b);
+			touch(b);
 	}
 	image_submit(l->img->file, p->req);
 	return len;

@@ -2,7 +2,6 @@
 /*
  * json_test.c - spacing as the old tools have it, and valid whatever comes.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,11 +37,9 @@ static void spacing_is_that_of_the_old_tools(void **state)
 	json_null(json, "nil");
 	json_object(json, "in");
 	json_end(json);
-	json_double(json, "half", 0.5);
 	json_end(json);
 	check(json, "{ \"name\": \"x\", \"secs\": [ 1, -2 ], \"none\": [  ], "
-		    "\"yes\": true, \"nil\": null, \"in\": {  }, "
-		    "\"half\": 0.5 }");
+		    "\"yes\": true, \"nil\": null, \"in\": {  } }");
 }
 
 static void strings_are_escaped_and_valid_utf8(void **state)
@@ -64,10 +61,8 @@ static void what_is_no_value_is_null(void **state)
 	(void)state;
 	json_array(json, NULL);
 	json_string(json, NULL, NULL);
-	json_double(json, NULL, NAN);
-	json_double(json, NULL, -INFINITY);
 	json_end(json);
-	check(json, "[ null, null, null ]");
+	check(json, "[ null ]");
 }
 
 static void long_texts_grow(void **state)
