@@ -38,4 +38,14 @@ boot_sector "$tmp/raw"
 hvm_config "$(tap raw xvda "$tmp/raw")" >"$tmp/g.cfg"
 hvm_boots 'nbd+unix:///?socket=/run/blktap-control/nbd'
 ok "it ends" destroy g
+
+grub_disk "$tmp/raw"
+vhd-util create -n "$tmp/b.vhd" -s 48
+ok "a VHD gets a file system with a kernel" fill "vhd:$tmp/b.vhd" "$tmp/raw"
+grub_config "$(tap vhd xvda "$tmp/b.vhd")" >"$tmp/g.cfg"
+grub_boots
+is "domain 0 has let go of the disk" \
+	"$(xenstore-list /local/domain/0/backend/vbd3/0 2>/dev/null)" ""
+is "one tapdisk is left" "$(pgrep -c -x tapdisk)" 1
+ok "it ends" destroy g
 finish
