@@ -30,15 +30,6 @@ static void print(const struct fleet *fleet)
 		   &fleet->vms);
 }
 
-static void put_list(struct json *json, const char *key,
-		     const struct mem_list *list)
-{
-	json_array(json, key);
-	for (size_t i = 0; i < list->count; i++)
-		json_string(json, NULL, list->item[i]);
-	json_end(json);
-}
-
 static int print_json(const struct fleet *fleet)
 {
 	struct json *json = json_new();
@@ -57,8 +48,8 @@ static int print_json(const struct fleet *fleet)
 		json_end(json);
 	}
 	json_end(json);
-	put_list(json, "shared", &fleet->shared);
-	put_list(json, "vms", &fleet->vms);
+	mem_list_json(&fleet->shared, json, "shared");
+	mem_list_json(&fleet->vms, json, "vms");
 	json_end(json);
 	return cmd_print(json);
 }

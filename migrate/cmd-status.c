@@ -68,17 +68,11 @@ static int print_json(const struct host *host)
 		const struct host_disk *d = &host->disks[i];
 
 		json_object(json, NULL);
-		json_uint(json, "domid", d->domid);
-		json_uint(json, "devid", d->devid);
-		json_string(json, "domain", d->domain);
-		json_string(json, "vdev", d->vdev);
+		host_disk_json(d, json);
 		json_string(json, "way", worlds_path_name(way_of(host, d)));
 		json_string(json, "tapdisk", served_by(d));
 		if (d->tapdisk)
 			json_int(json, "pid", d->tapdisk->pid);
-		json_string(json, "type", d->type);
-		json_string(json, "path", d->path);
-		json_bool(json, "ours", d->ours);
 		json_end(json);
 	}
 	json_end(json);

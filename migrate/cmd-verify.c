@@ -162,10 +162,7 @@ static int tell(const struct finds *f, const struct move *m, bool as_json)
 	json_string(json, "id", m->id);
 	json_string(json, "state", move_state_name(m->state));
 	json_uint(json, "good", f->good);
-	json_array(json, "bad");
-	for (size_t i = 0; i < f->bad.count; i++)
-		json_string(json, NULL, f->bad.item[i]);
-	json_end(json);
+	mem_list_json(&f->bad, json, "bad");
 	json_end(json);
 	return cmd_print(json);
 }

@@ -187,6 +187,8 @@ static void take(struct host *host, const char *type, const char *path)
 	if (!strcmp(type, "vhd") && host_is_there(host, path))
 		take_vhd(chain, &f, path);
 	else if (!host_is_there(host, path) && !host_is_device(host, path))
+		chain->missing = true;
+	if (chain->missing)
 		chain->problem = mem_dup("it is not there");
 	/* The first layer is the image itself, readable or not. */
 	if (!chain->layers.count)

@@ -7,15 +7,6 @@
 #include "migrate/host.h"
 #include "migrate/worlds.h"
 
-static void put_list(struct json *json, const char *key,
-		     const struct mem_list *list)
-{
-	json_array(json, key);
-	for (size_t i = 0; i < list->count; i++)
-		json_string(json, NULL, list->item[i]);
-	json_end(json);
-}
-
 static void put_host(const struct host *host, struct json *json)
 {
 	static const char *const names[] = { "xl", "xm", "libvirt", "xapi",
@@ -73,7 +64,7 @@ static void put_tapdisks(const struct host *host, struct json *json)
 		json_string(json, "program", t->exe);
 		json_string(json, "lineage", host_lineage_name(t->lineage));
 		json_bool(json, "answers", t->answers);
-		put_list(json, "environment", &t->env);
+		mem_list_json(&t->env, json, "environment");
 		json_array(json, "images");
 		for (size_t j = 0; j < t->count; j++)
 			put_image(json, &t->images[j]);
@@ -86,7 +77,7 @@ static void put_tapdisks(const struct host *host, struct json *json)
 		json_object(json, NULL);
 		json_uint(json, "minor", host->tapdevs[i].minor);
 		json_int(json, "pid", host->tapdevs[i].pid);
-		put_list(json, "users", &host->tapdevs[i].users);
+		mem_list_json(&host->tapdevs[i].users, json, "users");
 		json_end(json);
 	}
 	json_end(json);
@@ -107,6 +98,17 @@ static void put_nodes(const struct host *host, const char *dir,
 	json_end(json);
 }
 
+void host_disk_json(const struct host_disk *d, struct json *json)
+{
+	json_uint(json, "domid", d->domid);
+	json_uint(json, "devid", d->devid);
+	json_string(json, "domain", d->domain);
+	json_string(json, "vdev", d->vdev);
+	json_string(json, "type", d->type);
+	json_string(json, "path", d->path);
+	json_bool(json, "ours", d->ours);
+}
+
 static void put_running(const struct host *host, struct json *json)
 {
 	json_array(json, "running");
@@ -114,15 +116,9 @@ static void put_running(const struct host *host, struct json *json)
 		const struct host_disk *d = &host->disks[i];
 
 		json_object(json, NULL);
-		json_uint(json, "domid", d->domid);
-		json_uint(json, "devid", d->devid);
-		json_string(json, "domain", d->domain);
-		json_string(json, "vdev", d->vdev);
+		host_disk_json(d, json);
 		json_string(json, "kind", d->kind);
 		json_string(json, "driver", d->driver);
-		json_string(json, "type", d->type);
-		json_string(json, "path", d->path);
-		json_bool(json, "ours", d->ours);
 		if (d->tapdisk)
 			json_int(json, "tapdisk", d->tapdisk->pid);
 		put_nodes(host, d->back, json, "backend");
@@ -189,7 +185,7 @@ static void put_chains(const struct host *host, struct json *json)
 		const struct host_chain *c = &host->chains[i];
 
 		json_object(json, NULL);
-		put_list(json, "layers", &c->layers);
+		mem_list_json(&c->layers, json, "layers");
 		json_string(json, "problem", c->problem);
 		json_bool(json, "dirty", c->dirty);
 		json_uint(json, "openers", c->openers);
@@ -210,6 +206,6 @@ void host_json(const struct host *host, struct json *json)
 	put_running(host, json);
 	put_vms(host, json);
 	put_chains(host, json);
-	put_list(json, "unread", &host->unread);
+	mem_list_json(&host->unread, json, "unread");
 	json_end(json);
 }

@@ -130,6 +130,7 @@ struct host_disk {
 struct host_chain {
 	struct mem_list layers; /* "vhd:/a", "vhd:/base", "raw:/x" */
 	char *problem;          /* by the check of its format; NULL: clean */
+	bool missing;           /* there is no such file */
 	bool dirty;             /* open for writing, or not closed cleanly */
 	unsigned openers;       /* tapdisks that have it open, or had */
 	unsigned paused;        /* of those, as long as they are paused */
@@ -186,6 +187,8 @@ const char *host_lineage_name(enum host_lineage lineage);
 
 /* As one object of JSON; or as text for a person. */
 void host_json(const struct host *host, struct json *json);
+/* What of a running disk is told everywhere, into an object that is open. */
+void host_disk_json(const struct host_disk *disk, struct json *json);
 void host_print(const struct host *host);
 
 #endif /* MIGRATE_HOST_H */

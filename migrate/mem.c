@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json.h"
+
 static void *have(void *p)
 {
 	if (p)
@@ -76,4 +78,13 @@ void mem_list_free(struct mem_list *list)
 		free(list->item[i]);
 	free(list->item);
 	*list = (struct mem_list){ 0 };
+}
+
+void mem_list_json(const struct mem_list *list, struct json *json,
+		   const char *key)
+{
+	json_array(json, key);
+	for (size_t i = 0; i < list->count; i++)
+		json_string(json, NULL, list->item[i]);
+	json_end(json);
 }

@@ -11,6 +11,8 @@
 
 #include <stddef.h>
 
+struct json;
+
 void *mem_zalloc(size_t size);
 char *mem_dup(const char *s); /* NULL for NULL */
 char *mem_ndup(const char *s, size_t len);
@@ -32,5 +34,7 @@ struct mem_list {
 void mem_list_add(struct mem_list *list, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void mem_list_free(struct mem_list *list);
+void mem_list_json(const struct mem_list *list, struct json *json,
+		   const char *key);
 
 #endif /* MIGRATE_MEM_H */

@@ -3,15 +3,6 @@
 #include "lib/json.h"
 #include "migrate/plan.h"
 
-static void put_list(struct json *json, const char *key,
-		     const struct mem_list *list)
-{
-	json_array(json, key);
-	for (size_t i = 0; i < list->count; i++)
-		json_string(json, NULL, list->item[i]);
-	json_end(json);
-}
-
 static void put_disk(struct json *json, const struct plan_disk *d)
 {
 	json_object(json, NULL);
@@ -34,8 +25,8 @@ static void put_disk(struct json *json, const struct plan_disk *d)
 		json_uint(json, "domid", d->running->domid);
 		json_uint(json, "devid", d->running->devid);
 	}
-	put_list(json, "changes", &d->changes);
-	put_list(json, "refused", &d->refused);
+	mem_list_json(&d->changes, json, "changes");
+	mem_list_json(&d->refused, json, "refused");
 	json_end(json);
 }
 
@@ -68,7 +59,7 @@ void plan_json(const struct plan *plan, struct json *json)
 {
 	json_object(json, NULL);
 	json_string(json, "hash", plan->hash);
-	put_list(json, "refused", &plan->refused);
+	mem_list_json(&plan->refused, json, "refused");
 	json_array(json, "disks");
 	for (size_t i = 0; i < plan->disk_count; i++)
 		put_disk(json, &plan->disks[i]);
@@ -77,6 +68,6 @@ void plan_json(const struct plan *plan, struct json *json)
 	for (size_t i = 0; i < plan->action_count; i++)
 		put_action(json, &plan->actions[i]);
 	json_end(json);
-	put_list(json, "notes", &plan->notes);
+	mem_list_json(&plan->notes, json, "notes");
 	json_end(json);
 }

@@ -57,7 +57,12 @@ bool plan_image_bad(const struct host *host, struct plan_disk *d,
 			     "%s is open in %u tapdisks: shut all but one of "
 			     "its users down",
 			     path, chain->openers);
-	if (chain && chain->problem)
+	if (chain && chain->missing)
+		mem_list_add(&d->refused,
+			     "%s is not there: bring its storage, or mend the "
+			     "line",
+			     path);
+	else if (chain && chain->problem)
 		mem_list_add(&d->refused,
 			     "%s: vhd-util check -p must find nothing: repair "
 			     "it, or restore it",

@@ -122,7 +122,8 @@ vhd-util snapshot -n "$root/srv/xen/shop.vhd" -p "$root/srv/xen/base.vhd"
 rm "$root/srv/xen/base.vhd"
 refuses "a chain without its end" shop xvdc MANUAL "vhd-util check -p must find"
 rm "$root/srv/xen/shop.img"
-refuses "an image that is not there" shop xvda MANUAL "it is not there"
+refuses "an image that is not there" shop xvda MANUAL \
+	"/srv/xen/shop.img is not there: bring its storage, or mend"
 
 fresh
 echo 'pid=601 minor=0 state=0 args=aio:/srv/xen/shop.img' >"$root/tap-ctl-list"
