@@ -26,9 +26,8 @@ struct tapctl_call;
  * list broke off), -EIO (any other did), -EINVAL (another reply than was asked
  * for), -EPROTONOSUPPORT (an older lineage, and not the one that was said; or
  * one that lacks the message), or what an ERROR reply says, with its sentence
- * in err. The request is
- * copied; fd stays the caller's. data() has the JSON of STATS; it and reply()
- * may be NULL, and both may cancel the call.
+ * in err. The request is copied; fd stays the caller's. data() has the JSON of
+ * STATS; it and reply() may be NULL, and both may cancel the call.
  */
 struct tapctl_events {
 	void (*reply)(void *arg, const struct wire_msg *msg);
