@@ -58,8 +58,9 @@ sed 's/^/  /' "$tmp/out"
 is "it serves it" "$(lineage)" old
 ok "the guest writes on" another_round
 
-# Before the old one is killed; after; and when all is done but the record.
-for point in "pidfd 1" "unlink 1" "fdatasync 2"; do
+# In the trial of ours; before the old one is killed; after; and when all is
+# done but the record.
+for point in "unlink 1" "pidfd 1" "unlink 2" "fdatasync 2"; do
 	# shellcheck disable=SC2086  # two words
 	ok "killed at $point" killed $point
 	ok "and gone on with" blktap-migrate resume --yes
@@ -84,9 +85,12 @@ for pid in $(tap-ctl list | sed -n 's/^pid=\([0-9]*\) .*args=.*/\1/p'); do
 done
 is "domain 0 reads the same" "$(image_sum "vhd:$tmp/a.vhd")" "$seen"
 ok "the VHD is clean" vhd-util check -n "$tmp/a.vhd"
-# One that was started and not yet used when its starter was killed.
+# Those that were started and not yet used when their starter was killed.
 pkill -x tapdisk
 until_ 10 sh -c '! pgrep -x tapdisk'
+for minor in $(tap-ctl list | sed -n 's/^minor=//p'); do
+	tap-ctl free -m "$minor"
+done
 ok "the module is unloaded" unload_module
 is "the kernel has nothing to complain of" "$(complaints)" ""
 rm -rf /etc/xen/g.cfg* /var/lib/blktap-migrate

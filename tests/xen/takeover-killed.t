@@ -79,6 +79,8 @@ ok "the guest ends" destroy g
 # Those that were started and not yet used when their starter was killed.
 pkill -x tapdisk
 until_ 10 sh -c '! pgrep -x tapdisk'
-for minor in $(tap-ctl list | sed -n 's/^minor=//p'); do tap-ctl free -m "$minor"; done
+for minor in $(tap-ctl list | sed -n 's/^minor=//p'); do
+	tap-ctl free -m "$minor"
+done
 rm -rf /etc/xen/g.cfg* /etc/modprobe.d/blktap-migrate.conf /var/lib/blktap-migrate
 finish
