@@ -32,12 +32,6 @@ static int victim(const char *minor)
 	return 3;
 }
 
-static void wait_for_file(const char *path)
-{
-	for (int i = 0; i < 6000 && access(path, F_OK); i++)
-		usleep(30000);
-}
-
 static bool pending(struct tap *tap, const char *want)
 {
 	char path[256];
@@ -61,7 +55,7 @@ static void test_reattach(int control)
 	tap_check(tap_alloc(&tap, control) == 0, "a tap for a victim");
 	snprintf(minor, sizeof(minor), "%u", tap.h.minor);
 	user_start(&t, victim, minor);
-	wait_for_file("/sys/block/tda");
+	user_wait_disk(tap.disk_node);
 	user_start(&u, user_write, tap.disk_node);
 	tap_check(pending(&tap, "begin pending:1"), "it takes a write");
 	kill(t.pid, SIGKILL);
@@ -93,7 +87,7 @@ static void test_expiry(int control)
 	snprintf(minor, sizeof(minor), "%u", tap.h.minor);
 	tap_write_file(hold, "1");
 	user_start(&t, victim, minor);
-	wait_for_file("/sys/block/tda");
+	user_wait_disk(tap.disk_node);
 	user_start(&u, user_write, tap.disk_node);
 	tap_check(pending(&tap, "begin pending:1"), "it takes a write");
 	kill(t.pid, SIGKILL);

@@ -34,6 +34,16 @@ int user_end(struct user *u, int timeout_ms)
 	return -1;
 }
 
+void user_wait_disk(const char *node)
+{
+	int fd = -1;
+
+	for (int i = 0; i < 6000 && fd < 0; i++, usleep(10000))
+		fd = open(node, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int transfer(const char *node, int flags, size_t len, off_t off)
 {
 	void *buf = NULL;

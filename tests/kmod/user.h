@@ -22,6 +22,12 @@ void user_start(struct user *u, int (*fn)(const char *arg), const char *arg);
  */
 int user_end(struct user *u, int timeout_ms);
 
+/*
+ * Until the disk of the node can be opened, at most 60 s: its sysfs files are
+ * there before that.
+ */
+void user_wait_disk(const char *node);
+
 /* For user_start(), with the disk's node: 0 or the errno. */
 int user_read(const char *node);     /* 4 KiB at sector 8, expects 0xa5 */
 int user_read_big(const char *node); /* 64 KiB at 0, expects 0xa5 */
