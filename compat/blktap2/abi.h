@@ -11,6 +11,7 @@
 #ifndef COMPAT_BLKTAP2_ABI_H
 #define COMPAT_BLKTAP2_ABI_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 #ifdef __KERNEL__
 #include <linux/build_bug.h>
@@ -61,6 +62,29 @@ enum {
 	ABI_EOPNOTSUPP = -2,
 };
 
+/*
+ * Large requests: an extension of our module's own, that no other has and no
+ * tapdisk but ours asks for. The ioctl comes before mmap: the module answers
+ * what it gives, and a mapping that is longer by just so much has, behind the
+ * data pages, a window of memory for requests of more than 11 pages. (Other
+ * modules refuse it, with EACCES or ENOTTY; so does ours for a mapping that
+ * is there, with EBUSY.) Such a request is one entry of the ring, with an op
+ * of its own, no segments, and its bytes in one piece of the window. What
+ * finds no room there, or was meant for an earlier process and finds a
+ * mapping without a window, comes in pieces of 11 pages or fewer, one after
+ * the other. The op of the answer is that of the entry, as always.
+ */
+#define ABI_LARGE         _IOWR(0xb7, 1, struct abi_large) /* in and out */
+#define ABI_LARGE_VERSION 1
+#define ABI_LARGE_BYTES   (1u << 20)  /* of a request: no more than that */
+#define ABI_GRAIN         (64u << 10) /* a window's unit */
+#define ABI_WINDOW_MAX    (32u << 20)
+
+enum {
+	ABI_OP_READ_LARGE = 16,
+	ABI_OP_WRITE_LARGE = 17,
+};
+
 /* Bits of abi_info.flags. */
 #define ABI_RO    1u
 #define ABI_PSZ   2u /* DS: phys_* are valid */
@@ -103,6 +127,13 @@ struct abi_info {
 	__u64 reserved[2];
 };
 
+struct abi_large {
+	__u32 version;  /* ABI_LARGE_VERSION */
+	__u32 bytes;    /* of the largest request; pages, more than 11 */
+	__u32 window;   /* bytes; grains, at least one request */
+	__u32 reserved; /* 0 */
+};
+
 struct abi_segment {
 	__u32 pad;
 	__u8 first; /* sectors of 512 bytes within the page */
@@ -120,6 +151,10 @@ struct abi_request {
 	union {
 		struct abi_segment seg[ABI_SEGS];
 		__u64 nr_sectors; /* TRIM */
+		struct {
+			__u64 nr_sectors;
+			__u64 at; /* bytes from the window's start; pages */
+		} large;
 	};
 };
 
@@ -158,6 +193,11 @@ ABI_ASSERT(offsetof(struct abi_info, phys_block_size) == 24);
 ABI_ASSERT(offsetof(struct abi_info, phys_block_offset) == 28);
 ABI_ASSERT(offsetof(struct abi_info, trim_block_size) == 32);
 ABI_ASSERT(offsetof(struct abi_info, trim_block_offset) == 36);
+ABI_ASSERT(sizeof(struct abi_large) == 16);
+ABI_ASSERT(ABI_LARGE == 0xc010b701);
+ABI_ASSERT(ABI_LARGE_BYTES % ABI_GRAIN == 0);
+ABI_ASSERT(ABI_WINDOW_MAX % ABI_GRAIN == 0);
+ABI_ASSERT(ABI_GRAIN % ABI_PAGE == 0);
 ABI_ASSERT(sizeof(struct abi_segment) == 8);
 ABI_ASSERT(offsetof(struct abi_segment, first) == 4);
 ABI_ASSERT(offsetof(struct abi_segment, last) == 5);
@@ -167,6 +207,8 @@ ABI_ASSERT(offsetof(struct abi_request, id) == 8);
 ABI_ASSERT(offsetof(struct abi_request, sector) == 16);
 ABI_ASSERT(offsetof(struct abi_request, seg) == 24);
 ABI_ASSERT(offsetof(struct abi_request, nr_sectors) == 24);
+ABI_ASSERT(offsetof(struct abi_request, large.nr_sectors) == 24);
+ABI_ASSERT(offsetof(struct abi_request, large.at) == 32);
 ABI_ASSERT(sizeof(struct abi_response) == 16);
 ABI_ASSERT(offsetof(struct abi_response, op) == 8);
 ABI_ASSERT(offsetof(struct abi_response, status) == 10);

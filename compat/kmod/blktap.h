@@ -19,6 +19,7 @@
 #ifndef BLKTAP_H
 #define BLKTAP_H
 
+#include <linux/bitmap.h>
 #include <linux/blk-mq.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -50,6 +51,12 @@ struct slot {
 	enum slot_state state;
 	struct request *rq;
 	ktime_t since;
+	/* Of the entry that is on the ring, or will be next. */
+	unsigned int done;	/* bytes of the request that came before it */
+	unsigned int len;	/* bytes of data that it is about */
+	bool large;		/* they are in the window */
+	unsigned int at;	/* large: where, from the window's start */
+	u8 op;
 };
 
 /*
@@ -61,10 +68,14 @@ struct ring {
 	struct tap *tap;
 	struct mm_struct *mm;	/* compared, never followed */
 	unsigned int nr_pages;	/* mapped, the ring's own among them */
+	unsigned int nr_grains;	/* of the window; 0: there is none */
+	unsigned int max_bytes;	/* of a request */
 	u32 req_prod;		/* published is in shared->req_prod */
 	u32 rsp_cons;
 	struct abi_ring *shared;
-	struct page *pages[ABI_MAP_PAGES];
+	DECLARE_BITMAP(grains, ABI_WINDOW_MAX / ABI_GRAIN); /* taken */
+	unsigned int all_pages;
+	struct page *pages[];	/* the ring's, the slots', the window's */
 };
 
 struct tap {
@@ -83,6 +94,7 @@ struct tap {
 	/* Ring and slots. */
 	spinlock_t ring_lock;
 	struct ring *ring;	/* NULL: not mapped */
+	struct abi_large large;	/* what the opener was promised */
 	bool dead;		/* nobody came back in time */
 	struct slot slots[ABI_SLOTS];
 	struct mutex answer_lock;	/* one RESPOND at a time */
@@ -111,6 +123,7 @@ enum {
 extern bool tap_classic;
 extern bool tap_level_poll;
 extern unsigned int tap_hold_seconds;
+extern unsigned int tap_large_kib;
 extern int tap_verbosity;
 struct tap *tap_get(unsigned int minor);
 void tap_put(struct tap *tap);
@@ -147,6 +160,7 @@ struct disk_params {
 	u32 flags;
 	u32 trim_size;
 	u32 trim_offset;
+	u32 max_bytes;		/* of a request */
 };
 
 int disk_create(struct tap *tap, const struct disk_params *params);

@@ -17,8 +17,6 @@
 #include "blktap.h"
 #include "kcompat.h"
 
-#define DISK_MAX_SECTORS (ABI_SEGS * ABI_PAGE / 512)
-
 static int disk_opened(struct tap *tap)
 {
 	unsigned long irq;
@@ -151,8 +149,8 @@ static struct gendisk *disk_alloc(struct tap *tap,
 	struct queue_limits lim = {
 		.logical_block_size = p->sector_size,
 		.physical_block_size = p->physical_size,
-		.max_hw_sectors = DISK_MAX_SECTORS,
-		.max_segments = DISK_MAX_SECTORS,
+		.max_hw_sectors = p->max_bytes / 512,
+		.max_segments = p->max_bytes / 512,
 	};
 
 	if (p->flags & ABI_TRIM) {
@@ -178,8 +176,8 @@ static struct gendisk *disk_alloc(struct tap *tap,
 	q = disk->queue;
 	blk_queue_logical_block_size(q, p->sector_size);
 	blk_queue_physical_block_size(q, p->physical_size);
-	blk_queue_max_hw_sectors(q, DISK_MAX_SECTORS);
-	blk_queue_max_segments(q, DISK_MAX_SECTORS);
+	blk_queue_max_hw_sectors(q, p->max_bytes / 512);
+	blk_queue_max_segments(q, p->max_bytes / 512);
 	if (p->flags & ABI_TRIM) {
 		q->limits.discard_granularity = p->trim_size;
 		q->limits.discard_alignment = p->trim_offset;

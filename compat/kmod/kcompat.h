@@ -11,10 +11,7 @@
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
-#include <linux/highmem.h>
 #define KCOMPAT_SPLIT split
-#define kmap_local_page(page) kmap_atomic(page)
-#define kunmap_local(addr) kunmap_atomic(addr)
 #define set_capacity_and_notify(disk, sectors) \
 	set_capacity_revalidate_and_notify(disk, sectors, true)
 #else

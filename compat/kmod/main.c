@@ -29,6 +29,11 @@ module_param_named(hold_seconds, tap_hold_seconds, uint, 0644);
 MODULE_PARM_DESC(hold_seconds,
 		 "how long I/O waits for a new tapdisk when one has died, then fails (default 60; 0: fail at once)");
 
+unsigned int tap_large_kib = 4096;
+module_param_named(large_kib, tap_large_kib, uint, 0644);
+MODULE_PARM_DESC(large_kib,
+		 "memory for requests of more than 44 KiB that a tapdisk may have, if it asks, for a device (default 4096, at most 32768; 0: none)");
+
 int tap_verbosity;
 
 static DEFINE_IDR(tap_table);

@@ -4,14 +4,18 @@
  *
  * A request has its slot of the data area by its tag, so the ring can never
  * be fuller than it is long. Its bytes are packed one after the other from
- * the slot's first page on, whatever shape they have in the bio.
+ * the slot's first page on, whatever shape they have in the bio. What is too
+ * large for a slot lies in the window, if the process asked for one and it
+ * has room. Or else it goes through the slot in pieces: each is answered
+ * before the next is put, and the block layer is told of the last.
  *
  * A slot is FREE; WAITING while there is no mapping to put the request into;
  * COPYING while a write's bytes are copied, without a lock; ISSUED once it is
  * on the ring; ANSWERED while a read's bytes are copied back. When a mapping
  * goes, ISSUED becomes WAITING: the request is held, and the next mapping
- * gets it again. That is safe because whoever goes away has its I/O waited
- * for before its memory goes, and because nobody was told of an answer.
+ * gets it again, all of it, in the shape that is for it. That is safe because
+ * whoever goes away has its I/O waited for before its memory goes, and because
+ * nobody was told of an answer.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -19,6 +23,12 @@
 
 #include "blktap.h"
 #include "kcompat.h"
+
+#ifdef CONFIG_HIGHMEM
+#error "there never was a tapdisk for a 32-bit host that worked"
+#endif
+
+#define SLOT_BYTES ((unsigned int)ABI_SEGS * ABI_PAGE)
 
 static u8 request_op(const struct request *rq)
 {
@@ -41,70 +51,127 @@ static bool request_has_data(const struct request *rq)
 	return req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE;
 }
 
-static unsigned int request_pages(const struct request *rq)
+static unsigned int request_data(const struct request *rq)
 {
-	return request_has_data(rq) ?
-		DIV_ROUND_UP(blk_rq_bytes(rq), ABI_PAGE) : 0;
+	return request_has_data(rq) ? blk_rq_bytes(rq) : 0;
 }
 
-static struct page *slot_page(struct ring *ring, unsigned int tag,
-			      unsigned int i)
+/*
+ * What the next entry is about: all that is left of the request, if the
+ * slot's own pages or the window have room for it, or else a piece of it.
+ * Under ring_lock.
+ */
+static void slot_place(struct ring *ring, struct slot *slot)
 {
-	return ring->pages[1 + tag * ABI_SEGS + i];
+	unsigned int left = request_data(slot->rq) - slot->done;
+	unsigned int n = DIV_ROUND_UP(left, ABI_GRAIN);
+	unsigned long first = ring->nr_grains;
+
+	if (left > SLOT_BYTES)
+		first = bitmap_find_next_zero_area(ring->grains,
+						   ring->nr_grains, 0, n, 0);
+	slot->large = first < ring->nr_grains;
+	slot->len = slot->large ? left : min(left, SLOT_BYTES);
+	if (slot->large) {
+		bitmap_set(ring->grains, first, n);
+		slot->at = first * ABI_GRAIN;
+	}
 }
 
-/* Copy between the bio and the slot: each byte once. */
-static void request_copy(struct ring *ring, struct request *rq, bool to_slot)
+/* Its bytes are where they belong. Under ring_lock. */
+static void slot_unplace(struct ring *ring, struct slot *slot)
 {
+	if (slot->large)
+		bitmap_clear(ring->grains, slot->at / ABI_GRAIN,
+			     DIV_ROUND_UP(slot->len, ABI_GRAIN));
+	slot->large = false;
+}
+
+/* From its beginning: nobody was told of what was done. Under ring_lock. */
+static void slot_restart(struct slot *slot)
+{
+	slot->state = SLOT_WAITING;
+	slot->done = 0;
+}
+
+/*
+ * Byte off of what begins with the first-th page; of the *len bytes from
+ * there on, so many as lie in one piece.
+ */
+static char *slot_run(struct ring *ring, unsigned int first, unsigned int off,
+		      unsigned int *len)
+{
+	unsigned int i = first + off / ABI_PAGE;
+	unsigned int n = ABI_PAGE - off % ABI_PAGE;
+	char *at = (char *)page_address(ring->pages[i]) + off % ABI_PAGE;
+
+	while (n < *len && page_address(ring->pages[++i]) == at + n)
+		n += ABI_PAGE;
+	*len = min(*len, n);
+	return at;
+}
+
+/* Copy between the bio and the slot: each byte once, in the longest runs. */
+static void request_copy(struct ring *ring, struct slot *slot, bool to_slot)
+{
+	unsigned int first = slot->large ?
+		ABI_MAP_PAGES + slot->at / ABI_PAGE :
+		1 + slot->rq->tag * ABI_SEGS;
+	unsigned int skip = slot->done, done = 0;
 	struct req_iterator iter;
 	struct bio_vec bv;
-	unsigned int done = 0;
 
-	rq_for_each_segment(bv, rq, iter) {
-		char *bio = kmap_local_page(bv.bv_page);
-		unsigned int at = bv.bv_offset, left = bv.bv_len;
+	rq_for_each_bvec(bv, slot->rq, iter) {
+		char *bio = (char *)page_address(bv.bv_page) + bv.bv_offset;
+		unsigned int at = min(skip, bv.bv_len);
+		unsigned int end = at + min(bv.bv_len - at, slot->len - done);
+		unsigned int i;
 
-		while (left) {
-			struct page *page = slot_page(ring, rq->tag,
-						      done / ABI_PAGE);
-			unsigned int off = done % ABI_PAGE;
-			unsigned int n = min_t(unsigned int, left,
-					       ABI_PAGE - off);
-			char *slot = page_address(page);
+		skip -= at;
+		while (at < end) {
+			unsigned int n = end - at;
+			char *run = slot_run(ring, first, done, &n);
 
 			if (to_slot)
-				memcpy(slot + off, bio + at, n);
+				memcpy(run, bio + at, n);
 			else
-				memcpy(bio + at, slot + off, n);
+				memcpy(bio + at, run, n);
 			done += n;
 			at += n;
-			left -= n;
 		}
-		kunmap_local(bio);
-		if (!to_slot)
-			flush_dcache_page(bv.bv_page);
+		for (i = 0; !to_slot && i < bv.bv_offset + bv.bv_len;
+		     i += PAGE_SIZE)
+			flush_dcache_page(bv.bv_page + i / PAGE_SIZE);
 	}
 }
 
 /* Write the slot's entry; the process sees it after request_publish(). */
-static void request_put_entry(struct ring *ring, struct request *rq)
+static void request_put_entry(struct ring *ring, struct slot *slot)
 {
 	struct abi_request *e =
 		&ring->shared->slot[ring->req_prod % ABI_SLOTS].req;
-	unsigned int sectors = blk_rq_sectors(rq);
-	unsigned int i, pages = request_pages(rq);
+	struct request *rq = slot->rq;
+	unsigned int sectors = slot->len / 512;
+	unsigned int i;
 
+	slot->op = request_op(rq);
+	if (slot->large)
+		slot->op = req_op(rq) == REQ_OP_READ ? ABI_OP_READ_LARGE :
+						       ABI_OP_WRITE_LARGE;
 	memset(e, 0, sizeof(*e));
-	e->op = request_op(rq);
-	e->nr_segments = pages;
+	e->op = slot->op;
 	e->id = rq->tag;
 	if (req_op(rq) != REQ_OP_FLUSH)
-		e->sector = blk_rq_pos(rq);
+		e->sector = blk_rq_pos(rq) + slot->done / 512;
 	if (req_op(rq) == REQ_OP_DISCARD)
-		e->nr_sectors = sectors;
-	for (i = 0; i < pages; i++) {
-		e->seg[i].first = 0;
-		e->seg[i].last = min(sectors - i * 8, 8u) - 1;
+		e->nr_sectors = blk_rq_sectors(rq);
+	if (slot->large) {
+		e->large.nr_sectors = sectors;
+		e->large.at = slot->at;
+	} else {
+		e->nr_segments = DIV_ROUND_UP(sectors, 8);
+		for (i = 0; i < e->nr_segments; i++)
+			e->seg[i].last = min(sectors - i * 8, 8u) - 1;
 	}
 	ring->req_prod++;
 }
@@ -135,14 +202,16 @@ static blk_status_t request_issue(struct tap *tap, struct slot *slot,
 	while ((ring = tap->ring)) {
 		if (1 + (rq->tag + 1) * ABI_SEGS > ring->nr_pages)
 			return BLK_STS_IOERR;
+		slot_place(ring, slot);
 		if (req_op(rq) == REQ_OP_WRITE) {
 			slot->state = SLOT_COPYING;
 			kref_get(&ring->ref);
 			spin_unlock_irqrestore(&tap->ring_lock, *irq);
-			request_copy(ring, rq, true);
+			request_copy(ring, slot, true);
 			spin_lock_irqsave(&tap->ring_lock, *irq);
 			slot->state = SLOT_WAITING;
 			if (ring != tap->ring) {
+				slot->done = 0;
 				/* Pages may be freed: not under the lock. */
 				spin_unlock_irqrestore(&tap->ring_lock, *irq);
 				ring_put(ring);
@@ -153,7 +222,7 @@ static blk_status_t request_issue(struct tap *tap, struct slot *slot,
 			ring_put(ring);
 		}
 		slot->state = SLOT_ISSUED;
-		request_put_entry(ring, rq);
+		request_put_entry(ring, slot);
 		return BLK_STS_OK;
 	}
 	return tap->dead ? BLK_STS_IOERR : BLK_STS_OK;
@@ -178,6 +247,7 @@ static blk_status_t request_queue_rq(struct blk_mq_hw_ctx *hctx,
 	spin_lock_irqsave(&tap->ring_lock, irq);
 	slot->rq = rq;
 	slot->since = ktime_get();
+	slot->done = 0;
 	slot->state = SLOT_WAITING;
 	ret = request_issue(tap, slot, &irq);
 	if (ret != BLK_STS_OK) {
@@ -205,6 +275,22 @@ const struct blk_mq_ops request_ops = {
 	.commit_rqs = request_commit_rqs,
 };
 
+/*
+ * What follows a piece that went well: the next one, and all of them again
+ * for a mapping that came meanwhile. Called with ring_lock held.
+ */
+static blk_status_t request_next_piece(struct tap *tap, struct ring *ring,
+				       struct slot *slot, unsigned long *irq)
+	__must_hold(&tap->ring_lock)
+{
+	unsigned int done = slot->done + slot->len;
+
+	slot_restart(slot);
+	if (tap->ring == ring)
+		slot->done = done;
+	return request_issue(tap, slot, irq);
+}
+
 /* One answer: believed only if it names what is on the ring. */
 static void request_answer(struct tap *tap, struct ring *ring,
 			   const struct abi_response *rsp)
@@ -231,7 +317,7 @@ static void request_answer(struct tap *tap, struct ring *ring,
 	rq = slot->rq;
 	spin_unlock_irqrestore(&tap->ring_lock, irq);
 
-	if (rsp->op != request_op(rq)) {
+	if (rsp->op != slot->op) {
 		pr_warn_ratelimited("tap %u: request %llu is no op %u\n",
 				    tap->minor, rsp->id, rsp->op);
 		status = BLK_STS_IOERR;
@@ -241,10 +327,19 @@ static void request_answer(struct tap *tap, struct ring *ring,
 	} else if (rsp->status != ABI_OKAY) {
 		status = BLK_STS_IOERR;
 	} else if (req_op(rq) == REQ_OP_READ) {
-		request_copy(ring, rq, false);
+		request_copy(ring, slot, false);
 	}
 
 	spin_lock_irqsave(&tap->ring_lock, irq);
+	slot_unplace(ring, slot);
+	if (status == BLK_STS_OK &&
+	    slot->done + slot->len < request_data(rq)) {
+		status = request_next_piece(tap, ring, slot, &irq);
+		if (status == BLK_STS_OK) {
+			spin_unlock_irqrestore(&tap->ring_lock, irq);
+			return;
+		}
+	}
 	slot->state = SLOT_FREE;
 	slot->rq = NULL;
 	spin_unlock_irqrestore(&tap->ring_lock, irq);
@@ -255,6 +350,7 @@ static void request_answer(struct tap *tap, struct ring *ring,
 int request_answers(struct ring *ring)
 {
 	struct tap *tap = ring->tap;
+	unsigned long irq;
 	int ret = 0;
 	u32 prod;
 
@@ -276,6 +372,9 @@ int request_answers(struct ring *ring)
 		ring->rsp_cons++;
 		request_answer(tap, ring, &rsp);
 	}
+	spin_lock_irqsave(&tap->ring_lock, irq);
+	request_publish(tap);
+	spin_unlock_irqrestore(&tap->ring_lock, irq);
 out:
 	mutex_unlock(&tap->answer_lock);
 	return ret;
@@ -367,7 +466,7 @@ void request_detach(struct tap *tap, struct ring *ring)
 		tap->ring = NULL;
 		for (i = 0; i < ABI_SLOTS; i++)
 			if (tap->slots[i].state == SLOT_ISSUED)
-				tap->slots[i].state = SLOT_WAITING;
+				slot_restart(&tap->slots[i]);
 	}
 	spin_unlock_irqrestore(&tap->ring_lock, irq);
 	if (!current_one)

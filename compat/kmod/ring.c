@@ -2,11 +2,11 @@
 /*
  * ring.c - the ring device: what the serving process opens, maps and polls.
  *
- * All 353 pages are allocated and inserted once, at mmap; no page table is
- * touched for a request. A mapping may go while others still look at its
- * pages (poll and ioctl in other threads, a copy in progress), so it is
- * counted. Nothing here waits for the block device: a process that dies can
- * always be reaped.
+ * All 353 pages, and the window's if it was asked for, are allocated and
+ * inserted once, at mmap; no page table is touched for a request. A mapping
+ * may go while others still look at its pages (poll and ioctl in other
+ * threads, a copy in progress), so it is counted. Nothing here waits for the
+ * block device: a process that dies can always be reaped.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,7 +24,7 @@ static void ring_free(struct kref *ref)
 	struct ring *ring = container_of(ref, struct ring, ref);
 	unsigned int i;
 
-	for (i = 0; i < ABI_MAP_PAGES; i++)
+	for (i = 0; i < ring->all_pages; i++)
 		if (ring->pages[i])
 			__free_page(ring->pages[i]);
 	kvfree(ring);
@@ -35,22 +35,62 @@ void ring_put(struct ring *ring)
 	kref_put(&ring->ref, ring_free);
 }
 
-static struct ring *ring_new(struct tap *tap)
+/*
+ * n pages from the first-th on, if there are any in one piece: that is copied
+ * at once, and goes to a disk's controller as one. Each is freed by itself.
+ */
+static bool ring_fill_piece(struct ring *ring, unsigned int first,
+			    unsigned int n)
 {
-	struct ring *ring = kvzalloc(sizeof(*ring), GFP_KERNEL);
+	gfp_t gfp = GFP_KERNEL | __GFP_ZERO;
 	unsigned int i;
+	char *at;
 
+	if (n > 1)
+		gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	at = alloc_pages_exact(n * ABI_PAGE, gfp);
+	for (i = 0; at && i < n; i++)
+		ring->pages[first + i] = virt_to_page(at + i * ABI_PAGE);
+	return at;
+}
+
+/* Pages from the first-th on, in few pieces of up to so many. */
+static bool ring_fill(struct ring *ring, unsigned int first, unsigned int last,
+		      unsigned int piece)
+{
+	while (first < last) {
+		unsigned int n = min(piece, last - first);
+
+		if (ring_fill_piece(ring, first, n))
+			first += n;
+		else if (n > 1)
+			piece = n / 2;
+		else
+			return false;
+	}
+	return true;
+}
+
+static struct ring *ring_new(struct tap *tap, const struct abi_large *large)
+{
+	unsigned int pages = ABI_MAP_PAGES + large->window / ABI_PAGE;
+	struct ring *ring;
+
+	ring = kvzalloc(struct_size(ring, pages, pages), GFP_KERNEL);
 	if (!ring)
 		return NULL;
 	kref_init(&ring->ref);
 	ring->tap = tap;
 	ring->mm = current->mm;
-	for (i = 0; i < ABI_MAP_PAGES; i++) {
-		ring->pages[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
-		if (!ring->pages[i]) {
-			ring_put(ring);
-			return NULL;
-		}
+	ring->all_pages = pages;
+	ring->nr_grains = large->window / ABI_GRAIN;
+	ring->max_bytes = large->window ? large->bytes : ABI_SEGS * ABI_PAGE;
+	if (!ring_fill(ring, 0, 1, 1) ||
+	    !ring_fill(ring, 1, ABI_MAP_PAGES, ABI_SEGS) ||
+	    !ring_fill(ring, ABI_MAP_PAGES, pages,
+		       ABI_LARGE_BYTES / ABI_PAGE)) {
+		ring_put(ring);
+		return NULL;
 	}
 	ring->shared = page_address(ring->pages[0]);
 	ring->shared->req_event = 1;
@@ -91,22 +131,51 @@ static const struct vm_operations_struct ring_vm_ops = {
 	.KCOMPAT_SPLIT = ring_vma_split,
 };
 
+static void ring_promised(struct tap *tap, struct abi_large *out)
+{
+	unsigned long irq;
+
+	spin_lock_irqsave(&tap->ring_lock, irq);
+	*out = tap->large;
+	spin_unlock_irqrestore(&tap->ring_lock, irq);
+}
+
+/* -EBUSY once there is a mapping: it is what it is. */
+static int ring_promise(struct tap *tap, const struct abi_large *large)
+{
+	unsigned long irq;
+	int err = 0;
+
+	spin_lock_irqsave(&tap->ring_lock, irq);
+	if (tap->ring)
+		err = -EBUSY;
+	else
+		tap->large = *large;
+	spin_unlock_irqrestore(&tap->ring_lock, irq);
+	return err;
+}
+
 static int ring_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct tap *tap = file->private_data;
 	unsigned long pages = vma_pages(vma);
+	struct abi_large large;
 	struct ring *ring;
 	int err;
 
-	if (vma->vm_pgoff || !(vma->vm_flags & VM_SHARED) ||
-	    pages > ABI_MAP_PAGES)
+	if (vma->vm_pgoff || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
-	ring = ring_new(tap);
+	ring_promised(tap, &large);
+	if (pages <= ABI_MAP_PAGES)
+		large.window = 0;
+	else if (pages != ABI_MAP_PAGES + large.window / ABI_PAGE)
+		return -EINVAL;
+	ring = ring_new(tap, &large);
 	if (!ring)
 		return -ENOMEM;
 	ring->nr_pages = pages;
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
-	err = vm_map_pages(vma, ring->pages, ABI_MAP_PAGES);
+	err = vm_map_pages(vma, ring->pages, ring->all_pages);
 	if (!err)
 		err = request_attach(tap, ring);
 	if (err) {
@@ -157,9 +226,32 @@ static bool ring_pow2_between(u32 v, u32 min, u32 max)
 	return v >= min && v <= max && !(v & (v - 1));
 }
 
-/* ABI_CREATE: XS's structure and DS's, told apart by the flags. */
-static int ring_create(struct tap *tap, void __user *arg)
+/* ABI_LARGE: before the mapping; the last one that is asked for holds. */
+static int ring_large(struct tap *tap, void __user *arg)
 {
+	unsigned int most = min(READ_ONCE(tap_large_kib), ABI_WINDOW_MAX >> 10);
+	struct abi_large large;
+
+	most = rounddown(most << 10, ABI_GRAIN);
+	if (!most)
+		return -ENOTTY;
+	if (copy_from_user(&large, arg, sizeof(large)))
+		return -EFAULT;
+	if (large.version != ABI_LARGE_VERSION || large.reserved ||
+	    large.bytes <= ABI_SEGS * ABI_PAGE || large.bytes % ABI_PAGE ||
+	    large.window < large.bytes || large.window % ABI_GRAIN)
+		return -EINVAL;
+	large.window = min(large.window, most);
+	large.bytes = min3(large.bytes, large.window, ABI_LARGE_BYTES);
+	if (copy_to_user(arg, &large, sizeof(large)))
+		return -EFAULT;
+	return ring_promise(tap, &large);
+}
+
+/* ABI_CREATE: XS's structure and DS's, told apart by the flags. */
+static int ring_create(struct ring *ring, void __user *arg)
+{
+	struct tap *tap = ring->tap;
 	struct abi_info info = {};
 	struct disk_params params = {};
 	u64 flags;
@@ -190,6 +282,7 @@ static int ring_create(struct tap *tap, void __user *arg)
 	params.flags = flags;
 	params.trim_size = info.trim_block_size;
 	params.trim_offset = info.trim_block_offset;
+	params.max_bytes = ring->max_bytes;
 	err = disk_create(tap, &params);
 	if (err)
 		return err;
@@ -198,8 +291,9 @@ static int ring_create(struct tap *tap, void __user *arg)
 	return 0;
 }
 
-static int ring_params(struct tap *tap, unsigned int cmd, void __user *arg)
+static int ring_params(struct ring *ring, unsigned int cmd, void __user *arg)
 {
+	struct tap *tap = ring->tap;
 	struct disk_params params = {};
 	struct abi_params *in;
 	int err;
@@ -212,6 +306,7 @@ static int ring_params(struct tap *tap, unsigned int cmd, void __user *arg)
 	if (in->sector_size <= U32_MAX) {
 		params.sector_size = in->sector_size;
 		params.physical_size = in->sector_size;
+		params.max_bytes = ring->max_bytes;
 		err = cmd == ABI_SET_PARAMS ?
 			disk_resize(tap, in->capacity) :
 			disk_create(tap, &params);
@@ -228,9 +323,12 @@ static int ring_params(struct tap *tap, unsigned int cmd, void __user *arg)
 static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct tap *tap = file->private_data;
-	struct ring *ring = ring_current(tap);
+	struct ring *ring;
 	long ret = -EACCES;
 
+	if (cmd == ABI_LARGE)
+		return ring_large(tap, (void __user *)arg);
+	ring = ring_current(tap);
 	if (!ring)
 		return -EACCES;
 	if (ring->mm == current->mm) {
@@ -239,11 +337,11 @@ static long ring_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 			ret = request_answers(ring);
 			break;
 		case ABI_CREATE:
-			ret = ring_create(tap, (void __user *)arg);
+			ret = ring_create(ring, (void __user *)arg);
 			break;
 		case ABI_CREATE_COMPAT:
 		case ABI_SET_PARAMS:
-			ret = ring_params(tap, cmd, (void __user *)arg);
+			ret = ring_params(ring, cmd, (void __user *)arg);
 			break;
 		case ABI_REMOVE:
 			ret = disk_remove(tap);
@@ -270,6 +368,8 @@ static int ring_open(struct inode *inode, struct file *file)
 		err = -EBUSY;
 	else {
 		tap->opened = true;
+		/* No mapping is left of an earlier opener's: it pins the file. */
+		memset(&tap->large, 0, sizeof(tap->large));
 		tap->task = task_tgid_nr(current);
 		file->private_data = tap;
 	}

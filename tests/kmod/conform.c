@@ -3,7 +3,7 @@
  * conform.c - the blktap2 device as every tapdisk and tool expects it.
  *
  * Run as root in a throw-away system with the module loaded; speaks TAP.
- * conform [names|ring|requests|poll|disk|sysfs]...
+ * conform [names|ring|requests|poll|disk|sysfs|large]...
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/kmod/large.h"
 #include "tests/kmod/tap.h"
 #include "tests/kmod/user.h"
 
@@ -427,6 +428,13 @@ static void test_sysfs(int control)
 	tap_check(access(path, F_OK) != 0, "a pool goes with its last user");
 }
 
+static void test_large(int control)
+{
+	large_questions(control);
+	large_requests(control);
+	large_reattach(control);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(int control);
@@ -434,6 +442,7 @@ static const struct {
 	{ "names", test_names },       { "ring", test_ring },
 	{ "requests", test_requests }, { "poll", test_poll },
 	{ "disk", test_disk },         { "sysfs", test_sysfs },
+	{ "large", test_large },
 };
 
 int main(int argc, char **argv)

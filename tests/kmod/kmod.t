@@ -64,8 +64,8 @@ machine() {
 
 for program in conform crash stress; do
 	"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O2 -I. -static \
-		-o "$out/$program" "tests/kmod/$program.c" tests/kmod/tap.c \
-		tests/kmod/user.c ||
+		-o "$out/$program" "tests/kmod/$program.c" tests/kmod/large.c \
+		tests/kmod/tap.c tests/kmod/user.c ||
 		result 1 "$program builds"
 	machine "$program" "$out/$program"
 done

@@ -17,11 +17,13 @@
 #include <unistd.h>
 
 #include "tests/kmod/tap.h"
+#include "tests/kmod/user.h"
 
 #define SIZE    (16u << 20)
+#define MIB     (1u << 20)
 #define WRITERS 4u
 #define REGION  (SIZE / WRITERS)
-#define MOST    (128u << 10)
+#define MOST    (128u << 10) /* of most transfers; of others, a MiB */
 
 struct shared {
 	volatile bool stop_writers;
@@ -38,13 +40,24 @@ static uint64_t now_ms(void)
 	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 }
 
-/* What a tapdisk does; comes back only when told to. */
-static int server(struct tap *tap, struct shared *sh)
+/* Ask for large requests, as every second tapdisk does; 0 or the window. */
+static size_t ask_large(struct tap *tap, unsigned nr)
+{
+	struct abi_large large = { ABI_LARGE_VERSION, ABI_LARGE_BYTES,
+				   nr % 4 ? MIB : 4 * MIB, 0 };
+
+	if (nr % 2 || tap_ioctl(tap->fd, ABI_LARGE, (unsigned long)&large))
+		return 0;
+	return large.window;
+}
+
+/* What the nr-th tapdisk does; comes back only when told to. */
+static int server(struct tap *tap, struct shared *sh, unsigned nr)
 {
 	int err = tap_open(tap);
 
 	if (!err)
-		err = tap_map(tap);
+		err = tap_map_large(tap, ask_large(tap, nr));
 	if (!err)
 		err = tap_create(tap, SIZE / 512, 512, ABI_FLUSH | ABI_TRIM);
 	if (err && err != -EEXIST)
@@ -57,7 +70,8 @@ static int server(struct tap *tap, struct shared *sh)
 static int write_once(int fd, uint8_t *buf, uint8_t *back, unsigned region)
 {
 	uint32_t seed = (uint32_t)random();
-	size_t len = (1 + seed % (MOST / 512)) * 512;
+	size_t most = seed % 8 ? MOST : MIB;
+	size_t len = (1 + seed / 8 % (most / 512)) * 512;
 	off_t off = (off_t)region * REGION +
 		    (off_t)(random() % ((REGION - len) / 512)) * 512;
 
@@ -77,8 +91,8 @@ static int writer(struct tap *tap, struct shared *sh, unsigned region)
 	int err = fd < 0 ? errno : 0;
 
 	srandom(region + 1);
-	if (posix_memalign((void **)&buf, 4096, MOST) ||
-	    posix_memalign((void **)&back, 4096, MOST))
+	if (posix_memalign((void **)&buf, 4096, MIB) ||
+	    posix_memalign((void **)&back, 4096, MIB))
 		return ENOMEM;
 	while (!err && !sh->stop_writers) {
 		err = write_once(fd, buf, back, region);
@@ -103,14 +117,14 @@ static int visitor(struct tap *tap, struct shared *sh)
 	return 0;
 }
 
-static pid_t start_server(struct tap *tap, struct shared *sh)
+static pid_t start_server(struct tap *tap, struct shared *sh, unsigned nr)
 {
 	pid_t pid;
 
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		_exit(server(tap, sh));
+		_exit(server(tap, sh, nr));
 	return pid;
 }
 
@@ -152,8 +166,7 @@ static unsigned kill_for(struct tap *tap, struct shared *sh, pid_t *pid,
 		usleep(50000 + random() % 100000);
 		kill(*pid, SIGKILL);
 		(void)reap(*pid); /* it was killed */
-		*pid = start_server(tap, sh);
-		kills++;
+		*pid = start_server(tap, sh, ++kills);
 	}
 	return kills;
 }
@@ -172,9 +185,8 @@ int main(int argc, char **argv)
 		printf("Bail out! %s\n", strerror(errno));
 		return 1;
 	}
-	pid = start_server(&tap, sh);
-	for (int i = 0; i < 6000 && access("/sys/block/tda", F_OK); i++)
-		usleep(10000);
+	pid = start_server(&tap, sh, 0);
+	user_wait_disk(tap.disk_node);
 	for (unsigned i = 0; i <= WRITERS; i++) {
 		users[i] = fork();
 		if (!users[i])

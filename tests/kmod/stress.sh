@@ -6,3 +6,6 @@ rmmod blktap || exit 1
 insmod /lib/blktap.ko level_poll=1 classic=1 || exit 1
 stress 4 || exit 1
 rmmod blktap || exit 1
+insmod /lib/blktap.ko large_kib=0 || exit 1
+stress 4 || exit 1
+rmmod blktap || exit 1

@@ -119,12 +119,18 @@ int tap_open(struct tap *tap)
 
 int tap_map(struct tap *tap)
 {
-	void *p = mmap(NULL, ABI_MAP_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       tap->fd, 0);
+	return tap_map_large(tap, 0);
+}
+
+int tap_map_large(struct tap *tap, size_t window)
+{
+	void *p = mmap(NULL, ABI_MAP_SIZE + window, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, tap->fd, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
 	tap->map = p;
+	tap->window = window;
 	tap->ring = p;
 	tap->req_cons = 0;
 	return 0;
@@ -133,7 +139,7 @@ int tap_map(struct tap *tap)
 void tap_close(struct tap *tap)
 {
 	if (tap->map)
-		munmap(tap->map, ABI_MAP_SIZE);
+		munmap(tap->map, ABI_MAP_SIZE + tap->window);
 	if (tap->fd >= 0)
 		close(tap->fd);
 	tap->map = NULL;
@@ -181,6 +187,17 @@ uint8_t *tap_data(struct tap *tap, uint64_t id)
 	return tap->map + ABI_PAGE + id * ABI_SEGS * ABI_PAGE;
 }
 
+static bool is_large(const struct abi_request *req)
+{
+	return req->op == ABI_OP_READ_LARGE || req->op == ABI_OP_WRITE_LARGE;
+}
+
+uint8_t *tap_bytes(struct tap *tap, const struct abi_request *req)
+{
+	return is_large(req) ? tap->map + ABI_MAP_SIZE + req->large.at
+			     : tap_data(tap, req->id);
+}
+
 void tap_answer(struct tap *tap, uint64_t id, uint8_t op, int16_t status)
 {
 	uint32_t prod = tap->ring->rsp_prod;
@@ -198,6 +215,8 @@ static uint64_t bytes_of(const struct abi_request *req)
 {
 	uint64_t n = 0;
 
+	if (is_large(req))
+		return req->large.nr_sectors * 512;
 	for (unsigned i = 0; i < req->nr_segments; i++)
 		n += (req->seg[i].last - req->seg[i].first + 1) * 512u;
 	return n;
@@ -212,10 +231,10 @@ static int16_t serve_one(struct tap *tap, const struct abi_request *req,
 		return ABI_OKAY;
 	if (off > size || len > size - off)
 		return ABI_ERROR;
-	if (req->op == ABI_OP_READ)
-		memcpy(tap_data(tap, req->id), disk + off, len);
+	if (req->op == ABI_OP_READ || req->op == ABI_OP_READ_LARGE)
+		memcpy(tap_bytes(tap, req), disk + off, len);
 	else
-		memcpy(disk + off, tap_data(tap, req->id), len);
+		memcpy(disk + off, tap_bytes(tap, req), len);
 	return ABI_OKAY;
 }
 

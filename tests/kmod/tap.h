@@ -28,6 +28,7 @@ struct tap {
 	struct abi_handle h;
 	int fd;                /* ring device, or -1 */
 	uint8_t *map;          /* or NULL */
+	size_t window;         /* mapped behind the rest */
 	struct abi_ring *ring; /* = map */
 	uint32_t req_cons;
 	char ring_node[64];
@@ -38,6 +39,7 @@ struct tap {
 int tap_alloc(struct tap *tap, int control);
 int tap_open(struct tap *tap);
 int tap_map(struct tap *tap);
+int tap_map_large(struct tap *tap, size_t window); /* it was promised */
 void tap_close(struct tap *tap);
 
 /* 0 or -errno. flags are ABI_RO, ABI_FLUSH, ABI_TRIM. */
@@ -49,6 +51,7 @@ int tap_ioctl(int fd, unsigned long nr, unsigned long arg);
 bool tap_next(struct tap *tap, struct abi_request *req, int timeout_ms);
 void tap_answer(struct tap *tap, uint64_t id, uint8_t op, int16_t status);
 uint8_t *tap_data(struct tap *tap, uint64_t id);
+uint8_t *tap_bytes(struct tap *tap, const struct abi_request *req);
 
 /* Serve from memory until the stop flag is set; what a tapdisk does. */
 void tap_serve(struct tap *tap, uint8_t *disk, uint64_t size,
