@@ -69,6 +69,13 @@ static int fill_iov(struct blktap2 *b, const struct ring_req *in,
 		(char *)b->dev->map + ABI_PAGE + in->id * ABI_SEGS * ABI_PAGE;
 	int n = 0;
 
+	if (in->large) {
+		slot->iov[0] = (struct iovec){
+			(char *)b->dev->map + ABI_MAP_SIZE + in->at,
+			in->sectors * 512,
+		};
+		return 1;
+	}
 	for (unsigned i = 0; i < in->nr_segs; i++) {
 		const struct ring_seg *seg = &in->segs[i];
 		char *at = base + i * ABI_PAGE + seg->first * 512;
@@ -116,6 +123,13 @@ static void submit(struct blktap2 *b, struct req *req)
 	channel_submit(b->ch, req);
 }
 
+/* A large request: whether its bytes are within the window. */
+static bool fits(const struct blktap2_dev *dev, const struct ring_req *in)
+{
+	return in->sectors <= dev->largest / 512 && in->at <= dev->window &&
+	       in->sectors * 512 <= dev->window - in->at;
+}
+
 /* One request off the ring; false: no more for now. */
 static bool take_one(struct blktap2 *b)
 {
@@ -129,6 +143,8 @@ static bool take_one(struct blktap2 *b)
 		channel_dead(b->ch, -EPROTO, "the kernel's ring is nonsense");
 		return false;
 	}
+	if (ret == 1 && b->next.large && !fits(b->dev, &b->next))
+		ret = -EINVAL;
 	if (ret < 0) {
 		(void)ring_take(b->ring); /* no journal here */
 		b->reqs[0]++;
@@ -197,7 +213,8 @@ static int blktap2_channel_open(struct channel *ch, const void *arg,
 	b->ch = ch;
 	b->dev = dev;
 	ch->depth = ABI_SLOTS;
-	ret = ring_new(&b->ring, dev->map, ABI_PAGE, RING_BLKTAP2);
+	ret = ring_new(&b->ring, dev->map, ABI_PAGE,
+		       dev->window ? RING_BLKTAP2_LARGE : RING_BLKTAP2);
 	if (ret)
 		return err_set(err, ret, "the kernel's ring: %s",
 			       strerror(-ret));

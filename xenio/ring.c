@@ -83,6 +83,7 @@ struct ring {
 	uint32_t *words; /* the client's */
 	const struct layout *layout;
 	bool blktap2;
+	bool large; /* requests, of blktap2 */
 	uint32_t entries;
 	uint32_t req_cons;
 	uint32_t rsp_prod; /* what is answered */
@@ -118,7 +119,8 @@ int ring_new(struct ring **out, void *pages, size_t size, enum ring_proto p)
 	if (!ring)
 		return -ENOMEM;
 	ring->words = pages;
-	ring->blktap2 = p == RING_BLKTAP2;
+	ring->large = p == RING_BLKTAP2_LARGE;
+	ring->blktap2 = p == RING_BLKTAP2 || ring->large;
 	ring->layout = p == RING_X86_32 ? &layout_32 : &layout_64;
 	if (p == RING_NATIVE)
 		ring->layout = &layout_native;
@@ -288,6 +290,23 @@ static int read_blkif(const struct ring *ring, struct ring_req *req,
 	}
 }
 
+/* Our module's own: the bytes lie in a window that the caller knows. */
+static int read_large(const struct ring *ring, struct ring_req *req,
+		      const uint32_t *copy)
+{
+	uint64_t end;
+
+	if (!ring->large)
+		return -EOPNOTSUPP;
+	req->large = true;
+	req->sectors = get64(copy, ring->layout->segs);
+	req->at = get64(copy, ring->layout->segs + 8);
+	if (!req->sectors || get8(copy, 1) || req->at % PAGE ||
+	    __builtin_add_overflow(req->sector, req->sectors, &end))
+		return -EINVAL;
+	return 0;
+}
+
 /* The blktap2 page: other numbers, and nothing of the rest. */
 static int read_blktap2(const struct ring *ring, struct ring_req *req,
 			const uint32_t *copy)
@@ -304,6 +323,12 @@ static int read_blktap2(const struct ring *ring, struct ring_req *req,
 		return read_direct(ring, req, copy);
 	case 3:
 		return read_discard(ring, req, copy);
+	case 16:
+		req->op = RING_READ;
+		return read_large(ring, req, copy);
+	case 17:
+		req->op = RING_WRITE;
+		return read_large(ring, req, copy);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -321,6 +346,8 @@ static int read_slot(const struct ring *ring, struct ring_req *req)
 	req->answer_op = get8(copy, 0);
 	req->id = get64(copy, ring->layout->id);
 	req->indirect = false;
+	req->large = false;
+	req->at = 0;
 	req->sector = get64(copy, ring->layout->sector);
 	req->sectors = 0;
 	req->nr_segs = 0;

@@ -22,6 +22,9 @@
 /* What Linux 2.6.32 answers where later kernels say ENOTTY. */
 #define ENOIOCTLCMD_LEAKED 515
 
+/* For large requests: as much memory a disk, four of the largest at once. */
+#define WINDOW (4u << 20)
+
 struct real {
 	struct blktap2_dev dev;
 	unsigned minor;
@@ -142,10 +145,40 @@ static int real_remove(struct blktap2_dev *dev)
 static void real_close(struct blktap2_dev *dev)
 {
 	if (dev->map)
-		(void)munmap(dev->map, ABI_MAP_SIZE); /* it was mapped */
+		(void)munmap(dev->map, ABI_MAP_SIZE + dev->window); /* it was */
 	if (dev->fd >= 0)
 		(void)close(dev->fd); /* nothing to lose */
 	free(container_of(dev, struct real, dev));
+}
+
+/*
+ * Ask for large requests. Any error is a no: what other modules say to a
+ * number that they do not know, before there is a mapping, differs.
+ */
+static void ask_large(struct blktap2_dev *dev)
+{
+	struct abi_large large = {
+		.version = ABI_LARGE_VERSION,
+		.bytes = ABI_LARGE_BYTES,
+		.window = WINDOW,
+	};
+
+	if (real_ioctl(dev, ABI_LARGE, &large) || large.window > WINDOW ||
+	    large.bytes > large.window || large.window % ABI_PAGE)
+		return;
+	dev->window = large.window;
+	dev->largest = large.bytes;
+}
+
+static int real_map(struct blktap2_dev *dev)
+{
+	void *p = mmap(NULL, ABI_MAP_SIZE + dev->window, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, dev->fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	dev->map = p;
+	return 0;
 }
 
 int blktap2_open(struct blktap2_dev **out, unsigned minor, struct err *err)
@@ -171,11 +204,15 @@ int blktap2_open(struct blktap2_dev **out, unsigned minor, struct err *err)
 		ret = err_sys(err, "%s", path);
 		goto fail;
 	}
-	r->dev.map = mmap(NULL, ABI_MAP_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_SHARED, r->dev.fd, 0);
-	if (r->dev.map == MAP_FAILED) {
-		r->dev.map = NULL;
-		ret = err_sys(err, "%s", path);
+	ask_large(&r->dev);
+	ret = real_map(&r->dev);
+	if (ret && r->dev.window) {
+		/* As much memory is not to be had: it goes without. */
+		r->dev.window = r->dev.largest = 0;
+		ret = real_map(&r->dev);
+	}
+	if (ret) {
+		err_set(err, ret, "%s: %s", path, strerror(-ret));
 		goto fail;
 	}
 	*out = &r->dev;

@@ -62,9 +62,12 @@ struct blktap2_disk {
  * All calls return 0 or -errno.
  */
 struct blktap2_dev {
-	int fd;     /* for epoll, edge-triggered; a wake is a hint */
-	void *map;  /* ring page and data area: ABI_MAP_SIZE bytes */
-	bool flush; /* after create(): the kernel sends FLUSH */
+	int fd;    /* for epoll, edge-triggered; a wake is a hint */
+	void *map; /* ring page and data area: ABI_MAP_SIZE bytes */
+	/* Behind it, for large requests; none but with our own module. */
+	size_t window;  /* bytes */
+	size_t largest; /* of a request */
+	bool flush;     /* after create(): the kernel sends FLUSH */
 	bool trim;
 
 	/* -EEXIST is success: an earlier process made the disk. */

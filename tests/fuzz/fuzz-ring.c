@@ -2,9 +2,9 @@
 /*
  * fuzz-ring.c - a ring of any layout whose client writes anything.
  *
- * Byte 0: the layout, and two pages if its high bit is set; byte 1: how far
- * the producer goes on before each look. The rest is the ring's contents, and
- * over again for the segments of indirect requests.
+ * Byte 0: the layout, with large requests, and two pages if its high bit is
+ * set; byte 1: how far the producer goes on before each look. The rest is the
+ * ring's contents, and over again for the segments of indirect requests.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +34,9 @@ static void must_be_sound(const struct ring_req *req)
 			abort();
 		sum += req->segs[i].last - req->segs[i].first + 1u;
 	}
-	if (sum != req->sectors)
+	if (req->large && (req->nr_segs || !req->sectors || req->at % PAGE))
+		abort();
+	if (!req->large && sum != req->sectors)
 		abort();
 }
 
@@ -61,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static _Alignas(PAGE) uint8_t pages[2 * PAGE];
 	uint32_t *words = (uint32_t *)(void *)pages;
 	size_t len = size && data[0] & 0x80 ? 2 * PAGE : PAGE;
+	enum ring_proto proto;
 	struct ring *ring;
 	unsigned i;
 
@@ -69,7 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(pages, 0, sizeof(pages));
 	for (i = 0; i < len; i++)
 		pages[i] = data[2 + i % (size - 2)];
-	if (ring_new(&ring, pages, len, data[0] & 3))
+	proto = data[0] & 3;
+	if (proto == RING_BLKTAP2 && (data[0] & 4))
+		proto = RING_BLKTAP2_LARGE;
+	if (ring_new(&ring, pages, len, proto))
 		return 0;
 	for (i = 0; i < 64; i++) {
 		words[0] += data[1] & 31;

@@ -43,6 +43,25 @@ check $? 'with it: tap-ctl check says ok'
 [ "$(tap-ctl major)" = "$(sed -n 's/ tapdev$//p' /proc/devices | tr -d ' ')" ]
 check $? 'tap-ctl major is that of tapdev'
 
+# A MiB at a time, where the module has memory for it and where not.
+head -c 8388608 /dev/urandom > $img/eight
+for kib in 0 4096; do
+	echo $kib > /sys/module/blktap/parameters/large_kib
+	truncate -s 8M $img/large.img
+	dev=$(tap-ctl create -t blktap2 -a aio:$img/large.img)
+	dd if=$img/eight of="$dev" bs=1M oflag=direct conv=notrunc 2>/dev/null &&
+		dd if="$dev" bs=1M iflag=direct 2>/dev/null | cmp - $img/eight &&
+		cmp $img/large.img $img/eight
+	check $? "large_kib=$kib: 8 MiB are written and read"
+	requests=$(tap-ctl stats -p "$(pid_of 0)" -m 0 |
+		sed -n 's/.*"tap": {[^[]*\[ *\([0-9]*\).*/\1/p')
+	[ $kib = 0 ] && [ "$requests" -ge 384 ] || [ $kib != 0 ] && [ "$requests" -lt 150 ]
+	check $? "by $requests requests"
+	tap-ctl destroy -p "$(pid_of 0)" -m 0
+	rm -f $img/large.img
+done
+rm -f $img/eight
+
 vhd-util create -n $img/a.vhd -s 64
 dev=$(tap-ctl create -t blktap2 -a vhd:$img/a.vhd)
 [ "$dev" = /dev/xen/blktap-2/tapdev0 ] && [ -b "$dev" ]

@@ -15,10 +15,12 @@
 
 #include "compat/blktap2/abi.h"
 #include "compat/blktap2/blktap2.h"
+#include "lib/bytes.h"
 #include "lib/list.h"
 #include "tests/lib/rig.h"
 
-#define DISK "ram:1048576"
+#define DISK   "ram:1048576"
+#define WINDOW (512u << 10)
 
 /* The kernel's end. */
 struct kernel {
@@ -59,8 +61,9 @@ static int kernel_remove(struct blktap2_dev *dev)
 static void kernel_new(struct kernel *k)
 {
 	memset(k, 0, sizeof(*k));
-	assert_int_equal(posix_memalign(&k->dev.map, 4096, ABI_MAP_SIZE), 0);
-	memset(k->dev.map, 0, ABI_MAP_SIZE);
+	assert_int_equal(
+		posix_memalign(&k->dev.map, 4096, ABI_MAP_SIZE + WINDOW), 0);
+	memset(k->dev.map, 0, ABI_MAP_SIZE + WINDOW);
 	k->ring = k->dev.map;
 	k->ring->req_event = 1;
 	k->ring->rsp_event = 1;
@@ -97,6 +100,16 @@ static void kernel_ask(struct kernel *k, uint8_t op, uint64_t id,
 	k->ring->req_prod++;
 }
 
+static void kernel_ask_large(struct kernel *k, uint8_t op, uint64_t sector,
+			     uint64_t at, uint64_t sectors)
+{
+	struct abi_request *req = &k->ring->slot[k->ring->req_prod % 32].req;
+
+	kernel_ask(k, op, 5, sector, 0);
+	req->large.nr_sectors = sectors;
+	req->large.at = at;
+}
+
 static void kernel_wake(struct kernel *k)
 {
 	uint64_t one = 1;
@@ -117,18 +130,25 @@ static int kernel_answer(struct kernel *k, uint64_t id)
 	return 1;
 }
 
-static struct rig *serve(struct kernel *k)
+static struct rig *serve_large(struct kernel *k, size_t window, size_t largest)
 {
 	struct rig *rig = rig_new(NULL);
 	struct blktap2_dev *dev = &k->dev;
 	struct channel *ch;
 
 	kernel_new(k);
+	dev->window = window;
+	dev->largest = largest;
 	assert_int_equal(rig_open(rig, DISK), 0);
 	assert_int_equal(channel_open(&ch, rig->vbd, transports_find("blktap2"),
 				      "blktap2:0", &dev, &rig->err),
 			 0);
 	return rig;
+}
+
+static struct rig *serve(struct kernel *k)
+{
+	return serve_large(k, 0, 0);
 }
 
 static void the_kernel_is_told_size_and_features(void **state)
@@ -277,6 +297,87 @@ static void a_paused_disk_leaves_requests_on_the_ring(void **state)
 	kernel_free(&k);
 }
 
+static void a_large_request_lies_in_the_window(void **state)
+{
+	struct kernel k;
+	struct rig *rig = serve_large(&k, WINDOW, 256u << 10);
+	uint8_t *window = (uint8_t *)k.dev.map + ABI_MAP_SIZE, back[1024];
+
+	(void)state;
+	memset(window + (WINDOW >> 1), 'l', 256u << 10);
+	kernel_ask_large(&k, ABI_OP_WRITE_LARGE, 8, WINDOW >> 1, 512);
+	kernel_wake(&k);
+	rig_settle(rig);
+	assert_int_equal(k.ring->slot[0].rsp.op, ABI_OP_WRITE_LARGE);
+	assert_int_equal(kernel_answer(&k, 5), ABI_OKAY);
+	assert_int_equal(rig_read(rig, (512 + 7) * 512, back, sizeof(back)), 0);
+	assert_int_equal(back[511], 'l');
+	assert_int_equal(back[512], 0);
+	kernel_ask_large(&k, ABI_OP_READ_LARGE, 7, 4096, 100);
+	kernel_wake(&k);
+	rig_settle(rig);
+	assert_int_equal(kernel_answer(&k, 5), ABI_OKAY);
+	assert_int_equal(window[4096 + 511], 0);
+	assert_int_equal(window[4096 + 512], 'l');
+	assert_int_equal(window[4096 + 51199], 'l');
+	assert_int_equal(window[4096 + 51200], 0);
+	rig_free(rig);
+	kernel_free(&k);
+}
+
+static void a_large_request_outside_the_window_is_refused(void **state)
+{
+	static const struct {
+		uint64_t at, sectors;
+		unsigned segments;
+		size_t largest;
+	} bad[] = {
+		{ WINDOW - 4096, 9, 0, WINDOW },
+		{ WINDOW + 4096, 1, 0, WINDOW },
+		{ WINDOW, 1, 0, WINDOW },
+		{ -4096ull, 16, 0, WINDOW },
+		{ 512, 8, 0, WINDOW },
+		{ 0, 0, 0, WINDOW },
+		{ 0, 17, 0, 8192 },
+		{ 0, 1ull << 55, 0, WINDOW },
+		{ 0, 8, 1, WINDOW },
+	};
+	struct kernel k;
+	struct rig *rig = serve_large(&k, WINDOW, WINDOW);
+	uint8_t back[512];
+
+	(void)state;
+	memset((uint8_t *)k.dev.map + ABI_PAGE, 'x', ABI_MAP_SIZE - ABI_PAGE);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		k.dev.largest = bad[i].largest;
+		kernel_ask_large(&k, ABI_OP_WRITE_LARGE, 0, bad[i].at,
+				 bad[i].sectors);
+		k.ring->slot[i].req.nr_segments = bad[i].segments;
+		kernel_wake(&k);
+		rig_settle(rig);
+		assert_int_equal(k.ring->slot[i].rsp.op, ABI_OP_WRITE_LARGE);
+		assert_int_equal(kernel_answer(&k, 5), ABI_ERROR);
+	}
+	assert_int_equal(rig_read(rig, 0, back, sizeof(back)), 0);
+	assert_int_equal(back[0], 0);
+	rig_free(rig);
+	kernel_free(&k);
+}
+
+static void who_has_no_window_knows_no_large_request(void **state)
+{
+	struct kernel k;
+	struct rig *rig = serve(&k);
+
+	(void)state;
+	kernel_ask_large(&k, ABI_OP_WRITE_LARGE, 0, 0, 8);
+	kernel_wake(&k);
+	rig_settle(rig);
+	assert_int_equal(kernel_answer(&k, 5), ABI_EOPNOTSUPP);
+	rig_free(rig);
+	kernel_free(&k);
+}
+
 /* --- finding the module --- */
 
 static void misc_file(char root[32], const char *text)
@@ -347,6 +448,9 @@ int main(void)
 		cmocka_unit_test(flush_and_unknown_ops_are_answered),
 		cmocka_unit_test(a_nonsense_ring_costs_the_channel_alone),
 		cmocka_unit_test(a_paused_disk_leaves_requests_on_the_ring),
+		cmocka_unit_test(a_large_request_lies_in_the_window),
+		cmocka_unit_test(a_large_request_outside_the_window_is_refused),
+		cmocka_unit_test(who_has_no_window_knows_no_large_request),
 		cmocka_unit_test(both_names_of_the_module_are_known),
 		cmocka_unit_test(a_host_without_the_module_is_told_so),
 	};
