@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "tapdisk/driver.h"
 #include "tests/lib/disk-model.h"
+#include "tests/lib/hold.h"
+#include "tests/lib/layer.h"
 #include "tests/lib/test.h"
 #include "tests/lib/vhd-make.h"
 
@@ -192,6 +195,69 @@ static void a_copy_that_failed_takes_nothing_over(void **state)
 	vhd_make_gone();
 }
 
+/* It may hold what was answered before the disk moved. */
+static void a_flush_is_the_leafs_as_well(void **state)
+{
+	struct vbd_open args = { .spec = "vhd:full:7000000:"
+					 "fault:n=30,op=flush,count=0:"
+					 "raw:leaf.vhd",
+				 .second = "vhd:second.vhd",
+				 .standby = true };
+	char buf[4096] = "x";
+	struct rig *rig = rig_new(NULL);
+	int err = 0;
+
+	(void)state;
+	vhd_make_folder();
+	vhd_make("base.vhd", SIZE);
+	vhd_make_child("leaf.vhd", "base.vhd");
+	vhd_make_child("second.vhd", "base.vhd");
+	must(rig, rig_open_with(rig, &args));
+	for (unsigned i = 0; i < SIZE >> 21 && !err; i++)
+		err = rig_write(rig, (uint64_t)i << 21, buf, sizeof(buf));
+	assert_int_equal(err, 0);
+	assert_true(vbd_moved(rig->vbd));
+	for (unsigned i = 0; i < 40 && !err; i++)
+		err = rig_flush(rig);
+	assert_int_equal(err, -EIO);
+	rig_free(rig);
+	vhd_make_gone();
+}
+
+/* The copy of what the leaf still has may fail when nobody heeds it. */
+static void what_the_leaf_is_busy_with_is_written_again(void **state)
+{
+	static const char *const parents[] = { "ram:2097152", "ram:2097152" };
+	struct vbd_open args = { .spec = "layer:hold:",
+				 .second = "layer:ram:1048576" };
+	char buf[512] = "x", back[512];
+	struct mem_op slow = { REQ_WRITE, .off = 512, .len = 512, .buf = buf };
+	struct mem_op full = { REQ_WRITE, .off = 0, .len = 512, .buf = buf };
+	struct rig *rig = rig_new(NULL);
+
+	(void)state;
+	hold_reset();
+	layer_world = (struct layer_world){ .parents = parents, .count = 2 };
+	hold.pass = true;
+	must(rig, rig_open_with(rig, &args));
+	hold.pass = false;
+	mem_ask(&rig->client, &full);
+	mem_ask(&rig->client, &slow);
+	rig_settle(rig);
+	assert_true(hold_answer(-ENOSPC));
+	rig_wait(rig, &full.done);
+	assert_int_equal(full.err, 0);
+	assert_true(vbd_moved(rig->vbd));
+	assert_true(hold_answer(0));
+	rig_wait(rig, &slow.done);
+	assert_int_equal(slow.err, 0);
+	assert_int_equal(vbd_image(rig->vbd)->counters.hits[1], 4);
+	assert_int_equal(rig_read(rig, 512, back, sizeof(back)), 0);
+	assert_string_equal(back, "x");
+	hold.pass = true;
+	rig_free(rig);
+}
+
 static void what_has_no_parent_is_refused(void **state)
 {
 	struct vbd_open args = { .spec = "vhd:base.vhd",
@@ -265,6 +331,8 @@ int main(void)
 		cmocka_unit_test(what_a_copy_has_already_shows),
 		cmocka_unit_test(a_standby_is_not_touched_before_it_is_needed),
 		cmocka_unit_test(a_copy_that_failed_takes_nothing_over),
+		cmocka_unit_test(a_flush_is_the_leafs_as_well),
+		cmocka_unit_test(what_the_leaf_is_busy_with_is_written_again),
 		cmocka_unit_test(what_has_no_parent_is_refused),
 		cmocka_unit_test(another_parent_is_read_instead),
 	};
