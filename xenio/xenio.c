@@ -62,12 +62,20 @@ static void usage(FILE *out)
 		"(0..4)\n"
 		"  -n, --name NAME           serve backend/NAME; may be "
 		"repeated\n"
-		"      --persistent          advertise persistent grants\n"
+		"      --no-persistent       do not advertise persistent "
+		"grants\n"
+		"      --persistent          advertise them: the default\n"
 		"  -p, --pidfile FILE        where to write the process id\n"
 		"  -v, --verbose             log all topics\n"
 		"  -V, --version             say the version\n"
 		"  -x, --domain DOMID        serve this domain's disks alone\n",
 		out);
+}
+
+static _Noreturn void help(int status)
+{
+	usage(status ? stderr : stdout);
+	exit(status);
 }
 
 enum {
@@ -76,6 +84,7 @@ enum {
 	OPT_CONTROL_DIR,
 	OPT_MAX_INDIRECT,
 	OPT_MAX_QUEUES,
+	OPT_NO_PERSISTENT,
 	OPT_PERSISTENT
 };
 
@@ -91,6 +100,7 @@ static const struct option long_options[] = {
 	{ "max-queues", required_argument, NULL, OPT_MAX_QUEUES },
 	{ "max-ring-order", required_argument, NULL, 'm' },
 	{ "name", required_argument, NULL, 'n' },
+	{ "no-persistent", no_argument, NULL, OPT_NO_PERSISTENT },
 	{ "persistent", no_argument, NULL, OPT_PERSISTENT },
 	{ "pidfile", required_argument, NULL, 'p' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -146,8 +156,7 @@ static void take_option(struct options *opt, int c)
 		opt->foreground = true;
 		break;
 	case 'h':
-		usage(stdout);
-		exit(0);
+		help(0);
 	case OPT_MAX_INDIRECT:
 		env->max_segs =
 			number("--max-indirect", optarg, 0, RING_SEGS_INDIRECT);
@@ -163,8 +172,9 @@ static void take_option(struct options *opt, int c)
 	case 'n':
 		add_type(opt, optarg);
 		break;
+	case OPT_NO_PERSISTENT:
 	case OPT_PERSISTENT:
-		env->persistent = true;
+		env->persistent = c == OPT_PERSISTENT;
 		break;
 	case 'p':
 		opt->pidfile = optarg;
@@ -179,8 +189,7 @@ static void take_option(struct options *opt, int c)
 		opt->sv.only = number("--domain", optarg, 0, XENBUS_DOMID_MAX);
 		break;
 	default:
-		usage(stderr);
-		exit(2);
+		help(2);
 	}
 }
 
@@ -191,10 +200,8 @@ static void take_options(struct options *opt, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "bdDfhm:n:p:vVx:", long_options,
 				NULL)) != -1)
 		take_option(opt, c);
-	if (optind < argc) {
-		usage(stderr);
-		exit(2);
-	}
+	if (optind < argc)
+		help(2);
 	if (opt->all)
 		opt->sv.env.opener = OPENER;
 	if (!opt->sv.ntypes) {
@@ -294,6 +301,7 @@ int main(int argc, char **argv)
 			.limits = { XENBUS_ORDER_MAX, MAX_QUEUES },
 			.max_segs = RING_SEGS_INDIRECT,
 			.barrier = true,
+			.persistent = true,
 		},
 	};
 	struct err err = { .code = 0 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC1091,SC2034,SC2154  # lib.sh, and what it sets
-# bench.t - what a request costs: ours (raw and VHD, and kept: raw with
-# persistent grants, as the kernel's backend has them), the kernel's backend
+# bench.t - what a request costs: ours (raw and VHD, with persistent grants as
+# the kernel's backend has them, and copied: raw without), the kernel's backend
 # over a loop device, and QEMU's; one guest has a disk of each. For "make
 # bench-xen", by
 #
@@ -60,6 +60,13 @@ figures() {
 	} }' "$tmp/table"
 }
 
+# rings BACKEND: what its ring counted.
+rings() {
+	tap-ctl stats -p "${pids[$1]}" -m "$(tap-ctl list -p "${pids[$1]}" |
+		sed -n 's/.*minor=\([0-9]*\).*/\1/p')" |
+		grep -o '"\(taken\|copied\|mapped\|shared\)": *[0-9]*' | xargs
+}
+
 # row NAME COUNT FIO-OPTION...: what it costs each backend.
 row() {
 	local row=$1 n=$2 backend before ms
@@ -84,10 +91,10 @@ row() {
 }
 
 declare -A pids
-declare -A device=([raw]=xvda [vhd]=xvdb [blkback]=xvdc [qdisk]=xvdd [kept]=xvde)
-backends="raw vhd kept blkback qdisk"
+declare -A device=([raw]=xvda [vhd]=xvdb [blkback]=xvdc [qdisk]=xvdd [copied]=xvde)
+backends="raw vhd copied blkback qdisk"
 random "$tmp/content" $size
-for name in raw kept blkback qdisk; do
+for name in raw copied blkback qdisk; do
 	cp "$tmp/content" "$tmp/$name"
 done
 vhd-util create -n "$tmp/vhd" -s $size
@@ -105,11 +112,11 @@ domid=$(xl domid g)
 # What is connected stays as it is.
 kill "$(cat /run/xenio-test.pid)"
 until_ 10 sh -c '! pgrep -x xenio'
-options=--persistent
+options=--no-persistent
 # shellcheck source=xenio-start
 . ./xenio-start
-ok "and one of ours with persistent grants" \
-	xl block-attach g "$(tap raw xvde "$tmp/kept")"
+ok "and one of ours without persistent grants" \
+	xl block-attach g "$(tap raw xvde "$tmp/copied")"
 ok "it sees that" in_guest g 'until [ -b /dev/xvde ]; do sleep 0.1; done'
 for name in $backends; do
 	pids[$name]=$(pids_of "$name")
@@ -128,6 +135,10 @@ for rw in read write; do
 	row $rw.1m.qd4 64 --rw=$rw --bs=1m --iodepth=4
 done
 
+for name in raw vhd copied; do
+	echo "  $name: $(rings "$name")"
+done
+
 for name in $backends; do
 	ok "$name: random writes are verified" fio_in g "/dev/${device[$name]}" \
 		--size=2m
@@ -139,7 +150,7 @@ ok "the guest ends" destroy g
 serve "vhd:$tmp/vhd"
 nbdcopy "$address" "$tmp/copy"
 unserve
-is "domain 0 reads the same" "$(for name in raw copy kept blkback qdisk; do
+is "domain 0 reads the same" "$(for name in raw copy copied blkback qdisk; do
 	head -c 8M "$tmp/$name" | sum
 done)
 " "$sums"
