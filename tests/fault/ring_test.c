@@ -93,14 +93,13 @@ static void tell(struct story *s, uint8_t stamp)
 	finish(s);
 }
 
-static void any_call_of_xen_fails_once(void **state)
+static void sweep(bool persistent)
 {
 	struct story s;
 	struct xen_fake *fake;
 	bool failed = true;
 	unsigned n;
 
-	(void)state;
 	for (n = 1; failed; n++) {
 		assert_true(n < 300);
 		memset(&s, 0, sizeof(s));
@@ -110,7 +109,7 @@ static void any_call_of_xen_fails_once(void **state)
 		assert_int_equal(rig_open(s.rig, DISK), 0);
 		fake = guest_xen();
 		xen_fake_fail(fake, XEN_FAKE_ANY, n, -EIO);
-		s.g = guest_new(s.rig, fake);
+		s.g = guest_new(s.rig, fake, persistent);
 		if (s.g) {
 			rig_settle(s.rig);
 			tell(&s, 1);
@@ -126,6 +125,18 @@ static void any_call_of_xen_fails_once(void **state)
 		xen_fake_free(fake);
 	}
 	assert_true(n > 20);
+}
+
+static void any_call_of_xen_fails_once(void **state)
+{
+	(void)state;
+	sweep(false);
+}
+
+static void any_call_of_xen_fails_once_with_pages_that_stay(void **state)
+{
+	(void)state;
+	sweep(true);
 }
 
 /* --- a guest that writes anything anywhere -------------------------------- */
@@ -173,7 +184,7 @@ static void a_vandal_leaves_the_disk_to_others(void **state)
 		hold_reset();
 		hold.pass = true;
 		assert_int_equal(rig_open(rig, DISK), 0);
-		v.g = guest_new(rig, fake);
+		v.g = guest_new(rig, fake, round % 2);
 		assert_non_null(v.g);
 		assert_int_equal(pthread_create(&thread, NULL, vandal_run, &v),
 				 0);
@@ -199,6 +210,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_call_of_xen_fails_once),
+		cmocka_unit_test(
+			any_call_of_xen_fails_once_with_pages_that_stay),
 		cmocka_unit_test(a_vandal_leaves_the_disk_to_others),
 	};
 

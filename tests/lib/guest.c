@@ -31,7 +31,7 @@ struct xen_fake *guest_xen(void)
 	return fake;
 }
 
-struct guest *guest_new(struct rig *rig, struct xen_fake *fake)
+struct guest *guest_new(struct rig *rig, struct xen_fake *fake, bool persistent)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	struct blkif_connect c = { .domid = GUEST, .journal_fd = -1 };
@@ -48,6 +48,7 @@ struct guest *guest_new(struct rig *rig, struct xen_fake *fake)
 		return NULL;
 	}
 	c.blkif = g->blkif;
+	c.persistent = persistent;
 	c.proto = g->front.l->proto;
 	c.port = g->port;
 	if (channel_open(&g->ch, rig->vbd, &xenio_transport, "xenio:1/51712.0",

@@ -29,8 +29,12 @@ struct guest {
 	uint8_t *data; /* a page for each tag */
 };
 
-/* Connect to the rig's disk; NULL, and rig->err, if that fails. */
-struct guest *guest_new(struct rig *rig, struct xen_fake *fake);
+/*
+ * Connect to the rig's disk, with persistent grants or without; NULL, and
+ * rig->err, if that fails.
+ */
+struct guest *guest_new(struct rig *rig, struct xen_fake *fake,
+			bool persistent);
 /* The channel is gone. */
 void guest_free(struct guest *g);
 

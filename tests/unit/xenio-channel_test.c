@@ -25,7 +25,7 @@ static void *join(struct rig *rig)
 	struct client *c = calloc(1, sizeof(*c));
 
 	assert_non_null(c);
-	c->guest = guest_new(rig, guest_xen());
+	c->guest = guest_new(rig, guest_xen(), false);
 	assert_non_null(c->guest);
 	return c;
 }
