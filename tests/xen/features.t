@@ -36,7 +36,8 @@ shares() {
 # try NAME MODULE-OPTIONS QUEUES ORDER SEGMENTS INDIRECT PERSISTENT
 try() {
 	local name=$1 option
-	extra='' memory=256
+	# Of persistent pages it takes as many as its rings may need, at once.
+	extra='' memory=$(($4 == 0 ? 256 : 576))
 	for option in $2; do
 		extra="$extra blkfront.$option"
 	done
