@@ -37,7 +37,7 @@ shares() {
 try() {
 	local name=$1 option
 	# Of persistent pages it takes as many as its rings may need, at once.
-	extra='' memory=$(($4 == 0 ? 256 : 576))
+	extra='' memory=$(($4 == 0 ? 256 : 384))
 	for option in $2; do
 		extra="$extra blkfront.$option"
 	done
@@ -67,6 +67,6 @@ vcpus=1 try "one page" "" 1 0 32 enabled enabled
 vcpus=1 try "neither indirect requests nor persistent grants" \
 	"max_indirect_segments=11 feature_persistent=0" 1 0 11 disabled disabled
 vcpus=2 try "two queues of four pages" \
-	"max_queues=2 max_ring_page_order=2 max_indirect_segments=256" \
-	2 2 256 enabled enabled
+	"max_queues=2 max_ring_page_order=2 max_indirect_segments=64" \
+	2 2 64 enabled enabled
 finish
