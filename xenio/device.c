@@ -119,7 +119,9 @@ static void advertise(struct device *dev)
 				 env->max_segs);
 	device_store_put(&nodes, "feature-flush-cache", 1);
 	device_store_put(&nodes, "feature-barrier", env->barrier);
-	device_store_put(&nodes, "feature-persistent", env->persistent);
+	/* A domain that serves itself gains nothing by one more copy. */
+	device_store_put(&nodes, "feature-persistent",
+			 env->persistent && dev->id.domid != env->domid);
 	device_store_put(&nodes, "state", XENBUS_INIT_WAIT);
 	dev->self.failed = false;
 	rc = device_store_write(dev, &nodes);
