@@ -25,7 +25,7 @@ qemu-io -f raw -c "write -s $tmp/turn 0 512" "$address" >/dev/null
 unserve
 
 ok "a guest starts" guest g pv "$(tap raw xvda "$tmp/a")"
-ok "its disk gets busy" busy g /dev/xvda --rate_iops=100
+ok "its disk gets busy" busy g /dev/xvda --rate_iops=40
 for n in $(seq 20); do
 	once "$n" >"$tmp/once" 2>&1 || break
 done
