@@ -416,10 +416,9 @@ static void second_done(struct chain *c)
 static void leaf_done(struct chain *c)
 {
 	struct image *leaf = c->top;
+	bool asked = c->parent_spec || c->second_spec;
 
-	if (!c->parent_spec && !c->second_spec) {
-		open_end(c);
-	} else if (!image_box(leaf)->parent_spec) {
+	if (asked && !image_box(leaf)->parent_spec) {
 		(void)err_set(&c->err, -EINVAL,
 			      "%s:%s: it has no parent, which -2 and -e need",
 			      leaf->drv->name, leaf->name); /* told */

@@ -282,7 +282,7 @@ static int read_all(struct ask *a, const bool *asked, const uint64_t *from,
 	for (size_t i = 0; !rc && i < ASKS; i++) {
 		if (!asked[i])
 			continue;
-		a->what = asks[i];
+		a->what = (unsigned char)asks[i];
 		a->from = from[i];
 		a->count = counted || asks[i] == 'e' ? count : 1;
 		rc = read_image(a);
