@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -108,13 +109,16 @@ static void the_holder_is_named(void **state)
 
 static void another_daemon_is_known_by_pid_and_name(void **state)
 {
-	char path[128], text[32];
+	char path[128], text[32], name[17] = "";
 	struct err err = { .code = 0 };
 
+	/* Under valgrind this process has another name. */
+	assert_int_equal(prctl(PR_GET_NAME, name), 0);
 	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	write_file(*state, text, path);
-	assert_int_equal(daemon_other(path, "daemon_test", &err), -EBUSY);
-	assert_non_null(strstr(err.msg, "daemon_test runs"));
+	assert_int_equal(daemon_other(path, name, &err), -EBUSY);
+	(void)snprintf(text, sizeof(text), "%s runs", name);
+	assert_non_null(strstr(err.msg, text));
 	assert_int_equal(daemon_other(path, "tapback", &err), 0);
 }
 

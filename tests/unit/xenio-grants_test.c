@@ -171,7 +171,8 @@ static void parts_of_pages_are_given_as_they_lie(void **state)
 	}
 	rig_kick(r, 0);
 	assert_int_equal(rig_held(r, 0, 0)->len, at);
-	assert_int_equal(rig_held(r, 0, 0)->iovcnt, 3);
+	/* The first two are one piece where their pages are neighbours. */
+	assert_in_range(rig_held(r, 0, 0)->iovcnt, 2, 3);
 	rig_serve(r);
 	rig_expect(r, 0, 7, 1, RING_OKAY);
 	assert_memory_equal(r->disk + 512, want, at);
